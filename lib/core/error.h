@@ -1,0 +1,22 @@
+/* core/error.h - filling an outcall_error. Every function returns the code, so that `return oc_fail(...)`
+ * reads well. First failure wins: a filled object is left alone. err may be NULL. */
+#ifndef CORE_ERROR_H
+#define CORE_ERROR_H
+#include "base/base.h"
+
+int oc_fail(outcall_error *err, int code, const char *fmt, ...) OC_PRINTF(3, 4);
+int oc_fail_kind(outcall_error *err, int code, int kind, const char *fmt, ...) OC_PRINTF(4, 5);
+/* OUTCALL_E_SYSTEM with errno; the text becomes "<fmt>: <strerror>". */
+int oc_fail_errno(outcall_error *err, const char *fmt, ...) OC_PRINTF(2, 3);
+/* A code from lib/base, with errno when it is OUTCALL_E_SYSTEM: "<fmt>: <words of the code or errno>". */
+int oc_fail_code(outcall_error *err, int code, const char *fmt, ...) OC_PRINTF(3, 4);
+int oc_no_memory(outcall_error *err);
+
+/* Sets err->source (cut to fit), line and column on a filled object; keeps what is there already. */
+void oc_error_at(outcall_error *err, const char *source, int line, int column);
+/* Replaces the kind of a filled object that has none yet. */
+void oc_error_kind(outcall_error *err, int kind);
+/* Adds "; <fmt>" to the text of a filled object: a second failure on the way out. */
+void oc_error_append(outcall_error *err, const char *fmt, ...) OC_PRINTF(2, 3);
+
+#endif
