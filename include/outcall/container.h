@@ -74,6 +74,8 @@ typedef struct outcall_agent_hooks {
     void (*stopped)(void *userdata, const char *name);
     /* The container is gone: the socket and its directory go too. */
     void (*close)(void *userdata, const char *name);
+    /* After a restart: every socket goes for whose name keep() says 0; its container is gone. May be NULL. */
+    void (*sweep)(void *userdata, int (*keep)(void *keep_userdata, const char *name), void *keep_userdata);
     void *userdata;
 } outcall_agent_hooks;
 

@@ -1,0 +1,196 @@
+#include "containers/adopt.h"
+#include "base/str.h"
+#include "containers/attest.h"
+#include "containers/engine_calls.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "docker/engine.h"
+#include <limits.h>
+#include <string.h>
+
+void oc_event(outcall_containers *m, const char *action, const char *name, const char *id, const char *detail)
+{
+    oc_log(m->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "\"%s\" (%.12s): %s%s%s", name, id, action, detail[0] ? ": " : "",
+           detail);
+    if (m->on_event)
+        m->on_event(m->event_userdata, action, name, id, detail);
+}
+
+void oc_quarantine(outcall_containers *m, const char *name, const char *id, const outcall_error *why)
+{
+    outcall_error e = OUTCALL_ERROR_INIT;
+    oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, why, "killing \"%s\" (%.12s)", name, id);
+    if (m->hooks.stopped)
+        m->hooks.stopped(m->hooks.userdata, name);
+    if (oc_kill(m, id, &e) < 0)
+        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "\"%s\" (%.12s) could not be killed", name, id);
+    if (m->on_event)
+        m->on_event(m->event_userdata, "quarantine", name, id, why->text);
+}
+
+void oc_forget(outcall_containers *m, const char *name)
+{
+    outcall_error e = OUTCALL_ERROR_INIT;
+    OC_CLEANUP(outcall_stage_freep) outcall_stage *stage = NULL;
+    if (m->hooks.close)
+        m->hooks.close(m->hooks.userdata, name);
+    if (!m->stage_dir)
+        return;
+    int r = outcall_stage_open(&stage, m->stage_dir, name, &e);
+    if (r == OUTCALL_E_NOT_FOUND)
+        return;
+    if (r < 0 || outcall_stage_remove(stage, &e) < 0)
+        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "the stage of \"%s\" is left behind", name);
+}
+
+/* Where the container's agent socket is; opens it (again). */
+static int agent_dir(outcall_containers *m, const char *name, char dir[PATH_MAX], outcall_error *err)
+{
+    char path[PATH_MAX] = "";
+    int r = m->agent_socket_path ? oc_copy(path, sizeof(path), m->agent_socket_path, strlen(m->agent_socket_path))
+                                 : m->hooks.open(m->hooks.userdata, name, path, sizeof(path), err);
+    if (r < 0)
+        return oc_fail(err, r, "agent socket of \"%s\" could not be opened", name);
+    const char *slash = strrchr(path, '/');
+    return oc_copy(dir, PATH_MAX, path, slash && slash > path ? (size_t)(slash - path) : 1);
+}
+
+/* It runs: attest it, and let its requests be answered. */
+static bool adopt_running(outcall_containers *m, const char *name, const char *dir, const json_t *inspect)
+{
+    outcall_error e = OUTCALL_ERROR_INIT;
+    outcall_identity who;
+    bool attested = false;
+    const char *id = oc_json_string(inspect, "Id", "");
+    int r = oc_attest(m, name, dir, inspect, &attested, &e);
+    if (r == OUTCALL_E_DENIED)
+        oc_quarantine(m, name, id, &e);
+    else if (r < 0)
+        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "\"%s\" could not be attested", name);
+    else if (m->hooks.identify && oc_identity(name, inspect, &who, &e) == 0)
+        m->hooks.identify(m->hooks.userdata, name, &who);
+    return attested;
+}
+
+/* A container that was created and never started, while nobody is making it: a crash was faster. */
+static bool remove_leftover(outcall_containers *m, const char *name, const char *id)
+{
+    outcall_error e = OUTCALL_ERROR_INIT;
+    bool removed = false;
+    if (oc_delete(m, id, true, &removed, &e) < 0) {
+        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "half-made \"%s\" could not be removed", name);
+        return false;
+    }
+    oc_forget(m, name);
+    oc_event(m, "leftover removed", name, id, "it was created and never started");
+    return true;
+}
+
+/* What there is behind a reserved name. Writes what is known of it afterwards. */
+static void look(outcall_containers *m, const char *name, char id[OUTCALL_CONTAINER_ID_LEN + 1], bool *attested)
+{
+    outcall_error e = OUTCALL_ERROR_INIT;
+    OC_JSON json_t *inspect = NULL;
+    char dir[PATH_MAX];
+    int r = oc_inspect(m, name, &inspect, &e);
+    if (r == OUTCALL_E_NOT_FOUND || r == OUTCALL_E_DENIED) {
+        oc_forget(m, name);
+        id[0] = '\0';
+        return;
+    }
+    if (r < 0) { /* not known: nothing is concluded; the next connection to the engine looks again */
+        oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e, "\"%s\" could not be inspected", name);
+        return;
+    }
+    const char *found = oc_json_string(inspect, "Id", "");
+    (void)oc_format(id, OUTCALL_CONTAINER_ID_LEN + 1, "%s", found);
+    if (oc_streq(oc_json_string(inspect, "State.Status", ""), "created")) {
+        if (remove_leftover(m, name, found))
+            id[0] = '\0';
+        return;
+    }
+    if (agent_dir(m, name, dir, &e) < 0) {
+        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "\"%s\" has no way to ask", name);
+        return;
+    }
+    if (oc_json_bool(inspect, "State.Running", false))
+        *attested = adopt_running(m, name, dir, inspect);
+    else if (m->hooks.stopped)
+        m->hooks.stopped(m->hooks.userdata, name);
+}
+
+void oc_refresh(outcall_containers *m, const char *name)
+{
+    char id[OUTCALL_CONTAINER_ID_LEN + 1];
+    bool attested = false;
+    do {
+        if (oc_reserve(m, name, id) < 0) {
+            oc_log(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, "no memory to look at \"%s\"", name);
+            return;
+        }
+        attested = false;
+        look(m, name, id, &attested);
+    } while (oc_release(m, name, id, attested));
+}
+
+/* Everything with our prefix. One of ours goes into names; one without our label is only worth a warning. */
+static int find_by_prefix(outcall_containers *m, struct oc_strings *names, outcall_error *err)
+{
+    OC_FREE char *path = NULL;
+    OC_JSON json_t *reply = NULL;
+    int r = oc_docker_path(&path, err, "/containers/json?all=1&filters=%s",
+                           "{\"name\":[\"^/" OC_CONTAINER_PREFIX "\"]}");
+    if (r == 0)
+        r = oc_docker_ok(m->docker, "GET", path, NULL, 0, NULL, &reply, err);
+    if (r == 0 && !json_is_array(reply))
+        r = oc_fail_kind(err, OUTCALL_E_PROTOCOL, OUTCALL_KIND_DOCKER_ERROR,
+                         "the engine's list of containers is no list");
+    for (size_t i = 0; r == 0 && i < json_array_size(reply); i++) {
+        const json_t *c = json_array_get(reply, i);
+        const char *name = oc_listed_name(c);
+        if (!name)
+            continue;
+        if (oc_is_ours(m, json_object_get(c, "Labels")))
+            r = oc_strings_add(names, name, strlen(name));
+        else if (!json_object_get(json_object_get(c, "Labels"), OC_LABEL_MANAGED))
+            oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "\"%s\" has our prefix but not our label: ignored", name);
+    }
+    return r == OUTCALL_E_NO_MEMORY ? oc_no_memory(err) : r;
+}
+
+static int keep_known(void *userdata, const char *name)
+{
+    return oc_is_known(userdata, name);
+}
+
+static void sweep(outcall_containers *m)
+{
+    outcall_error e = OUTCALL_ERROR_INIT;
+    if (m->stage_dir && outcall_stage_cleanup(m->stage_dir, keep_known, m, m->log, &e) < 0)
+        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "stages could not be cleaned up");
+    if (m->hooks.sweep)
+        m->hooks.sweep(m->hooks.userdata, keep_known, m);
+}
+
+int outcall_containers_adopt(outcall_containers *m, size_t *ret_n, outcall_error *err)
+{
+    OC_CLEANUP(oc_strings_done) struct oc_strings found = {0};
+    OC_CLEANUP(oc_strings_done) struct oc_strings known = {0};
+    int r = find_by_prefix(m, &found, err);
+    if (r == 0 && oc_known_names(m, &known) < 0)
+        r = oc_no_memory(err);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < found.n; i++) {
+        if (oc_names_add(m->names, found.v[i]) < 0)
+            oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the name \"%s\" could not be remembered", found.v[i]);
+        oc_refresh(m, found.v[i]);
+    }
+    for (size_t i = 0; i < known.n; i++)
+        if (!oc_strings_has(&found, known.v[i]))
+            oc_refresh(m, known.v[i]);
+    sweep(m);
+    if (ret_n)
+        *ret_n = found.n;
+    return 0;
+}

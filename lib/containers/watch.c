@@ -1,0 +1,162 @@
+/* What happens to our containers without us: the engine's events, followed for ever. */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "containers/adopt.h"
+#include "containers/engine_calls.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "docker/engine.h"
+#include "docker/events.h"
+#include <poll.h>
+#include <string.h>
+
+#define RETRY_MIN_MS 100U
+#define RETRY_MAX_MS 2000U
+
+struct watch {
+    outcall_containers *m;
+    bool connected;
+};
+
+static const char *attribute(const json_t *event, const char *key)
+{
+    return json_string_value(json_object_get(oc_json_get(event, "Actor.Attributes"), key));
+}
+
+static void on_start(outcall_containers *m, const char *name, const char *id)
+{
+    char known[OUTCALL_CONTAINER_ID_LEN + 1];
+    oc_event(m, "start", name, id, "");
+    if (!oc_try_reserve(m, name, false, known))
+        return; /* whoever makes it attests it */
+    (void)oc_release(m, name, known, oc_is_attested(m, name));
+    oc_refresh(m, name);
+}
+
+/* Renamed: its name is its socket, its stage and how a restarted daemon finds it again. */
+static void on_rename(outcall_containers *m, const char *name, const char *id, const json_t *event)
+{
+    outcall_error why = OUTCALL_ERROR_INIT;
+    const char *old = attribute(event, "oldName");
+    old = old ? old + (old[0] == '/') : "";
+    (void)oc_fail_kind(&why, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN, "container \"%s\" was renamed to \"%s\"", old, name);
+    oc_quarantine(m, old, id, &why);
+    if (oc_starts_with(old, OC_CONTAINER_PREFIX))
+        oc_refresh(m, old);
+}
+
+/* A process that was let into a container from outside is harmless as long as it is held by the same walls. */
+static void on_exec(outcall_containers *m, const char *name, const char *id, const json_t *event)
+{
+    outcall_error e = OUTCALL_ERROR_INIT;
+    OC_FREE char *path = NULL;
+    OC_JSON json_t *exec = NULL;
+    int status = 0;
+    const char *exec_id = attribute(event, "execID");
+    oc_event(m, "exec", name, id, "");
+    int r = oc_docker_path(&path, &e, "/exec/%s/json", exec_id ? exec_id : "");
+    if (r == 0)
+        r = oc_docker_call(m->docker, "GET", path, NULL, 0, &status, &exec, &e);
+    if (r < 0) {
+        oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e, "an exec in \"%s\" could not be inspected", name);
+        return;
+    }
+    if (status == 200 && oc_json_bool(exec, "ProcessConfig.privileged", false)) {
+        (void)oc_fail_kind(&e, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN, "a privileged process was started in container \"%s\"",
+                           name);
+        oc_quarantine(m, name, id, &e);
+    }
+}
+
+static void on_container(outcall_containers *m, const json_t *event)
+{
+    const char *action = oc_json_string(event, "Action", ""), *id = oc_json_string(event, "Actor.ID", "");
+    const char *name = attribute(event, "name");
+    if (!name || !oc_is_ours(m, oc_json_get(event, "Actor.Attributes")))
+        return;
+    if (strcmp(action, "start") == 0) {
+        on_start(m, name, id);
+    } else if (strcmp(action, "die") == 0) {
+        const char *code = attribute(event, "exitCode");
+        oc_event(m, "die", name, id, code ? code : "");
+        if (m->hooks.stopped)
+            m->hooks.stopped(m->hooks.userdata, name);
+    } else if (strcmp(action, "destroy") == 0) {
+        char known[OUTCALL_CONTAINER_ID_LEN + 1];
+        if (!oc_try_reserve(m, name, true, known))
+            return; /* whoever removes it tidies up */
+        bool mine = strcmp(known, id) == 0;
+        (void)oc_release(m, name, known, oc_is_attested(m, name));
+        if (mine) {
+            oc_event(m, "destroy", name, id, "behind our back");
+            oc_refresh(m, name);
+        }
+    } else if (strcmp(action, "rename") == 0) {
+        on_rename(m, name, id, event);
+    } else if (strcmp(action, "update") == 0) {
+        oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the limits of \"%s\" were changed behind our back", name);
+        oc_event(m, "update", name, id, "");
+    } else if (oc_starts_with(action, "exec_create")) {
+        on_exec(m, name, id, event);
+    }
+}
+
+static int on_event(void *userdata, const json_t *event, uint64_t time_ns)
+{
+    struct watch *w = userdata;
+    (void)time_ns;
+    const char *type = oc_json_string(event, "Type", "");
+    if (strcmp(type, "container") == 0) {
+        on_container(w->m, event);
+    } else if (strcmp(type, "network") == 0) {
+        char name[OC_NAME_SIZE];
+        const char *id = attribute(event, "container");
+        if (id && oc_name_of(w->m, id, name))
+            oc_refresh(w->m, name); /* attests its networks too */
+    }
+    return 0;
+}
+
+/* Subscribed: whatever happens from here on comes as an event, so this is the moment to look at everything. */
+static void on_open(void *userdata)
+{
+    struct watch *w = userdata;
+    outcall_error e = OUTCALL_ERROR_INIT;
+    w->connected = true;
+    if (outcall_containers_adopt(w->m, NULL, &e) < 0)
+        oc_log_error(w->m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e, "containers could not be adopted");
+}
+
+static json_t *filters(void)
+{
+    return json_pack("{s:[s, s], s:[s, s, s, s, s, s, s]}", "type", "container", "network", "event", "start", "die", "destroy",
+                     "rename", "update", "exec_create", "connect");
+}
+
+int outcall_containers_watch(outcall_containers *m, int stop_fd, outcall_error *err)
+{
+    OC_JSON json_t *filter = filters();
+    struct watch w = {.m = m};
+    uint64_t since_ns = 0, wait_ms = RETRY_MIN_MS;
+    if (!filter)
+        return oc_no_memory(err);
+    for (;;) {
+        outcall_error e = OUTCALL_ERROR_INIT;
+        struct oc_docker_events events = {.filters = filter,
+                                          .since_ns = since_ns,
+                                          .stop_fd = stop_fd,
+                                          .on_open = on_open,
+                                          .on_event = on_event,
+                                          .userdata = &w};
+        w.connected = false;
+        int r = oc_docker_events(m->docker, &events, &since_ns, &e);
+        if (r == OUTCALL_E_CLOSED)
+            return 0;
+        oc_log_error(m->log, w.connected ? OUTCALL_LOG_WARN : OUTCALL_LOG_DEBUG, OC_TARGET_LOG, &e, "lost the engine's events");
+        wait_ms = w.connected ? RETRY_MIN_MS : OC_MIN(wait_ms * 2, (uint64_t)RETRY_MAX_MS);
+        int ready = oc_poll1(stop_fd, POLLIN, oc_deadline(wait_ms));
+        if (ready != 0)
+            return ready < 0 ? oc_fail_errno(err, "poll") : 0;
+    }
+}
