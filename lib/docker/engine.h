@@ -22,7 +22,9 @@ OC_NODISCARD int oc_docker_ok(outcall_docker *d, const char *method, const char 
  * be NULL. */
 int oc_docker_fail(outcall_error *err, int status, const json_t *reply);
 
-/* A path with its arguments escaped: each %s of fmt is one segment or query value. *ret: new, free(). */
+/* A path with its arguments escaped: fmt knows %s only, each one segment or query value. A segment that is
+ * empty,
+ * "." or ".." is OUTCALL_E_INVALID. *ret: new, free(). */
 OC_NODISCARD int oc_docker_path(char **ret, outcall_error *err, const char *fmt, ...) OC_PRINTF(3, 4);
 
 /* A request whose answer is followed as it arrives: events, logs, pull, wait. on_data: non-zero ends it, and
@@ -48,6 +50,8 @@ OC_NODISCARD int oc_docker_lines_new(struct oc_docker_lines **ret, size_t max,
                                      int (*on_value)(void *userdata, const json_t *value), void *userdata);
 OC_NODISCARD int oc_docker_lines_feed(struct oc_docker_lines *l, const char *data, size_t len,
                                       outcall_error *err);
+/* The stream is over: a last line without its end is handed on if it is whole, else OUTCALL_E_PROTOCOL. */
+OC_NODISCARD int oc_docker_lines_finish(struct oc_docker_lines *l, outcall_error *err);
 struct oc_docker_lines *oc_docker_lines_free(struct oc_docker_lines *l);
 
 /* Takes apart Docker's multiplexed log stream (8-byte headers: stream, 3 zero bytes, big-endian length), in

@@ -1,0 +1,63 @@
+#include "base/buf.h"
+#include "core/error.h"
+#include "docker/engine.h"
+#include <stdarg.h>
+#include <string.h>
+
+#define PATH_TEXT_MAX ((size_t)64 << 10)
+
+static bool is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c);
+}
+
+/* RFC 3986 section 2.3: all but the unreserved characters as %XX. */
+static int add_escaped(struct oc_buf *b, const char *s)
+{
+    int r = 0;
+    for (; *s && r == 0; s++)
+        r = is_unreserved(*s) ? oc_buf_char(b, *s) : oc_buf_printf(b, "%%%02X", (unsigned)(unsigned char)*s);
+    return r;
+}
+
+/* "", "." and ".." change which object a path names; as a query's value they are just text. */
+static bool is_bad_segment(const struct oc_buf *b, const char *s)
+{
+    if (b->data && memchr(b->data, '?', b->len))
+        return false;
+    return s[0] == '\0' || strcmp(s, ".") == 0 || strcmp(s, "..") == 0;
+}
+
+OC_PRINTF(3, 0) static int build(struct oc_buf *b, outcall_error *err, const char *fmt, va_list ap)
+{
+    int r = 0;
+    for (; *fmt && r == 0; fmt++) {
+        if (*fmt != '%') {
+            r = oc_buf_char(b, *fmt);
+            continue;
+        }
+        const char *s = *++fmt == 's' ? va_arg(ap, const char *) : NULL;
+        if (!s)
+            return oc_fail(err, OUTCALL_E_INTERNAL, "a path is built from %%s only");
+        if (is_bad_segment(b, s))
+            return oc_fail(err, OUTCALL_E_INVALID, "\"%s\" cannot name an object of the engine", s);
+        r = add_escaped(b, s);
+    }
+    return r < 0 ? oc_fail_code(err, r, "path") : 0;
+}
+
+int oc_docker_path(char **ret, outcall_error *err, const char *fmt, ...)
+{
+    OC_CLEANUP(oc_buf_done) struct oc_buf b = {.max = PATH_TEXT_MAX};
+    va_list ap;
+    va_start(ap, fmt);
+    int r = build(&b, err, fmt, ap);
+    va_end(ap);
+    if (r < 0)
+        return r;
+    char *path = oc_buf_take(&b, NULL);
+    if (!path)
+        return oc_no_memory(err);
+    *ret = path;
+    return 0;
+}
