@@ -173,8 +173,8 @@ int oc_http_exchange(oc_http *h, const struct oc_http_request *req, struct oc_ht
     OC_CLEANUP(oc_buf_done) struct oc_buf head = {.max = OC_HTTP_HEAD_MAX};
     struct oc_http_response got = {0};
     bool cut = false;
-    uint64_t deadline = req->head_deadline_ms ? OC_MIN(req->head_deadline_ms, req->deadline_ms)
-                                              : req->deadline_ms;
+    uint64_t deadline =
+        req->head_deadline_ms ? OC_MIN(req->head_deadline_ms, req->deadline_ms) : req->deadline_ms;
     int r = check_quiet(h, err);
     h->dead = true;
     h->used = true;

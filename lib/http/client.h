@@ -7,8 +7,8 @@
 
 typedef struct oc_http oc_http; /* one connection */
 
-#define OC_HTTP_HEAD_MAX (16U * 1024U) /* bytes of a status line and all headers; the same for trailers */
-#define OC_HTTP_INTERIM_MAX 8          /* 1xx answers before the real one */
+#define OC_HTTP_HEAD_MAX    (16U * 1024U) /* bytes of a status line and all headers; the same for trailers */
+#define OC_HTTP_INTERIM_MAX 8             /* 1xx answers before the real one */
 
 struct oc_http_request {
     const char *method; /* "GET", "POST" */
@@ -16,9 +16,9 @@ struct oc_http_request {
     const char *authorization; /* value of the header, or NULL */
     const char *body;          /* sent as application/json when not NULL */
     size_t body_len;
-    uint64_t deadline_ms; /* oc_deadline(); covers the whole exchange */
+    uint64_t deadline_ms;      /* oc_deadline(); covers the whole exchange */
     uint64_t head_deadline_ms; /* 0 = none of its own; up to the end of the head (streams without an end) */
-    size_t body_max;      /* bytes accepted of the answer's body */
+    size_t body_max;           /* bytes accepted of the answer's body */
     /* When set, the body goes here as it arrives and body_max bounds nothing; non-zero ends the exchange with
      * that value. Called only for 2xx answers: the body of any other goes to the response. */
     int (*on_data)(void *userdata, const char *data, size_t len);

@@ -303,7 +303,8 @@ int oc_http_read_response(struct oc_http_reader *r, const struct oc_http_request
                           struct oc_http_response *ret, outcall_error *err)
 {
     struct head h;
-    r->deadline_ms = req->head_deadline_ms ? OC_MIN(req->head_deadline_ms, req->deadline_ms) : req->deadline_ms;
+    r->deadline_ms =
+        req->head_deadline_ms ? OC_MIN(req->head_deadline_ms, req->deadline_ms) : req->deadline_ms;
     int x = read_final_head(r, &h, err);
     if (x < 0)
         return x;

@@ -47,7 +47,7 @@ oc_http_server *oc_http_server_free(oc_http_server *s); /* stops first */
  */
 int oc_http_server_fd(const oc_http_server *s);
 int64_t oc_http_server_timeout_ms(oc_http_server *s);
-void oc_http_server_run(oc_http_server *s); /* never blocks */
+void oc_http_server_run(oc_http_server *s);             /* never blocks */
 unsigned oc_http_server_connections(oc_http_server *s); /* open at this moment; both kinds */
 
 const char *oc_http_call_method(const oc_http_call *c);
@@ -68,9 +68,9 @@ void oc_http_reply_as(oc_http_call *c, int status, const char *content_type, cha
 
 /* Streams (threaded servers only): the handler calls begin once, then write as often as it likes from the
  * same thread; write blocks while the peer is slow and fails with OUTCALL_E_CLOSED when it is gone or the
- * server stops. Returning from the handler ends the stream, and the connection with it; after oc_http_stream_cut
- * the peer can tell that it did not get everything. begin: OUTCALL_E_INVALID on a driven server or when
- * there was an answer already; _CLOSED, _SYSTEM. */
+ * server stops. Returning from the handler ends the stream, and the connection with it; after
+ * oc_http_stream_cut the peer can tell that it did not get everything. begin: OUTCALL_E_INVALID on a driven
+ * server or when there was an answer already; _CLOSED, _SYSTEM. */
 OC_NODISCARD int oc_http_stream_begin(oc_http_call *c, int status, const char *content_type);
 OC_NODISCARD int oc_http_stream_write(oc_http_call *c, const void *data, size_t len);
 void oc_http_stream_cut(oc_http_call *c);

@@ -1,5 +1,5 @@
-#include "http/client.h"
 #include "base/buf.h"
+#include "http/client.h"
 #include <string.h>
 
 static bool is_unreserved(char c)
