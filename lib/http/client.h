@@ -7,7 +7,8 @@
 
 typedef struct oc_http oc_http; /* one connection */
 
-#define OC_HTTP_HEAD_MAX (16U * 1024U) /* bytes of a status line and all headers */
+#define OC_HTTP_HEAD_MAX    (16U * 1024U) /* bytes of a status line and all headers; the same for trailers */
+#define OC_HTTP_INTERIM_MAX 8             /* 1xx answers before the real one */
 
 struct oc_http_request {
     const char *method; /* "GET", "POST" */
@@ -15,8 +16,9 @@ struct oc_http_request {
     const char *authorization; /* value of the header, or NULL */
     const char *body;          /* sent as application/json when not NULL */
     size_t body_len;
-    uint64_t deadline_ms; /* oc_deadline(); covers the whole exchange */
-    size_t body_max;      /* bytes accepted of the answer's body */
+    uint64_t deadline_ms;      /* oc_deadline(); covers the whole exchange */
+    uint64_t head_deadline_ms; /* 0 = none of its own; up to the end of the head (streams without an end) */
+    size_t body_max;           /* bytes accepted of the answer's body */
     /* When set, the body goes here as it arrives and body_max bounds nothing; non-zero ends the exchange with
      * that value. Called only for 2xx answers: the body of any other goes to the response. */
     int (*on_data)(void *userdata, const char *data, size_t len);
@@ -24,7 +26,7 @@ struct oc_http_request {
 };
 
 struct oc_http_response {
-    int status; /* 100..599 */
+    int status; /* 200..599 */
     char *body; /* new, NUL-terminated; "" when empty; NULL when on_data took it */
     size_t len;
     uint32_t retry_after_s; /* 0 = no such header */
@@ -44,8 +46,9 @@ static inline void oc_http_freep(oc_http **h)
 }
 int oc_http_fd(const oc_http *h); /* borrowed; hang-up means the peer is gone */
 
-/* One exchange. OUTCALL_E_TIMEOUT, _CLOSED (hung up, also in the middle of an answer), _PROTOCOL, _LIMIT,
- * _SYSTEM, _NO_MEMORY; after any failure the connection is of no more use. */
+/* One exchange. OUTCALL_E_INVALID (method, target or authorization that cannot be sent), _TIMEOUT, _CLOSED
+ * (hung up, also in the middle of an answer), _PROTOCOL, _LIMIT (more than body_max), _SYSTEM, _NO_MEMORY, or
+ * what on_data returned; after any failure, and unless ret->keep_alive, the connection is of no more use. */
 OC_NODISCARD int oc_http_exchange(oc_http *h, const struct oc_http_request *req, struct oc_http_response *ret,
                                   outcall_error *err);
 void oc_http_response_done(struct oc_http_response *r);

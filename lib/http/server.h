@@ -14,7 +14,8 @@ typedef struct oc_http_call oc_http_call; /* one request; valid inside the handl
  * Negative: it is closed at once. */
 typedef int (*oc_http_accept_fn)(void *userdata, int fd, void **ret_peer);
 
-/* Answers one complete request by calling oc_http_reply* exactly once; no call is answered with 500. */
+/* Answers one complete request by calling oc_http_reply* or oc_http_stream_begin exactly once; no call is
+ * answered with 500. Must not stop or free the server. */
 typedef void (*oc_http_handler_fn)(void *userdata, oc_http_call *call);
 
 struct oc_http_server_options {
@@ -26,7 +27,9 @@ struct oc_http_server_options {
     oc_http_accept_fn accept; /* NULL = everybody */
     void (*peer_free)(void *peer);
     oc_http_handler_fn handle;
-    /* The JSON text of an error this glue makes itself (413, 431, 400 of a broken request): new, free(). */
+    /* The JSON text of an error this glue makes itself (400 of a bad target or framing, 413, 500): new,
+     * free(). What libmicrohttpd refuses before there is a request (no HTTP, a head that is too long: 400,
+     * 431, 505) carries its own text and ends the connection. */
     char *(*error_body)(void *userdata, int status, const char *text);
     void *userdata;
     outcall_log *log;
@@ -34,8 +37,9 @@ struct oc_http_server_options {
 
 OC_NODISCARD int oc_http_server_new(oc_http_server **ret, const struct oc_http_server_options *opts,
                                     outcall_error *err);
-/* Stops listening at once, waits up to drain_ms for requests in flight, ends what is left. Threaded servers
- * only. */
+/* Stops listening at once, makes every oc_http_call_hangup_fd readable, waits up to drain_ms for requests in
+ * flight, then hangs up on what is left. Returns when the last handler has returned: a handler that may wait
+ * for long must watch its hang-up descriptor. Threaded servers only; once, not from a handler. */
 void oc_http_server_stop(oc_http_server *s, uint64_t drain_ms);
 oc_http_server *oc_http_server_free(oc_http_server *s); /* stops first */
 
@@ -43,7 +47,8 @@ oc_http_server *oc_http_server_free(oc_http_server *s); /* stops first */
  */
 int oc_http_server_fd(const oc_http_server *s);
 int64_t oc_http_server_timeout_ms(oc_http_server *s);
-void oc_http_server_run(oc_http_server *s); /* never blocks */
+void oc_http_server_run(oc_http_server *s);             /* never blocks */
+unsigned oc_http_server_connections(oc_http_server *s); /* open at this moment; both kinds */
 
 const char *oc_http_call_method(const oc_http_call *c);
 const char *oc_http_call_path(const oc_http_call *c); /* unescaped, without the query */
@@ -58,19 +63,28 @@ void *oc_http_call_peer(const oc_http_call *c);
 
 /* take_body: malloc'd JSON text, ours from here on whatever happens. retry_after_s: 0 = no such header. */
 void oc_http_reply(oc_http_call *c, int status, char *take_body, size_t len, uint32_t retry_after_s);
+/* The same with another type than application/json. take_body NULL is out of memory: 500. */
+void oc_http_reply_as(oc_http_call *c, int status, const char *content_type, char *take_body, size_t len);
 
 /* Streams (threaded servers only): the handler calls begin once, then write as often as it likes from the
  * same thread; write blocks while the peer is slow and fails with OUTCALL_E_CLOSED when it is gone or the
- * server stops. Returning from the handler ends the stream. */
+ * server stops. Returning from the handler ends the stream, and the connection with it; after
+ * oc_http_stream_cut the peer can tell that it did not get everything. begin: OUTCALL_E_INVALID on a driven
+ * server or when there was an answer already; _CLOSED, _SYSTEM. */
 OC_NODISCARD int oc_http_stream_begin(oc_http_call *c, int status, const char *content_type);
 OC_NODISCARD int oc_http_stream_write(oc_http_call *c, const void *data, size_t len);
+void oc_http_stream_cut(oc_http_call *c);
 /* Readable when the peer hung up or the server stops: what a handler that waits polls beside its own source.
- */
+ * Borrowed until the handler returns. Threaded servers only (-1 otherwise). */
 int oc_http_call_hangup_fd(const oc_http_call *c);
 
-/* A listening unix stream socket at path with this mode (fchmod before listen) and group ((gid_t)-1 = leave):
- * bound to a fresh name and renamed into place, so that a stale one is replaced in one step. *ret_fd: new. */
+/* A listening unix stream socket at path with this mode (set before listen, whatever the umask) and group
+ * ((gid_t)-1 = leave): bound to a fresh name and renamed into place, so that a stale one is replaced in one
+ * step. *ret_fd: new. OUTCALL_E_SYSTEM, _LIMIT (name too long). */
 OC_NODISCARD int oc_http_listen_unix(const char *path, mode_t mode, gid_t group, int backlog, int *ret_fd,
                                      outcall_error *err);
+/* The same for a name in an open directory; the directory's path may be of any length. */
+OC_NODISCARD int oc_http_listen_at(int dir_fd, const char *name, mode_t mode, gid_t group, int backlog,
+                                   int *ret_fd, outcall_error *err);
 
 #endif
