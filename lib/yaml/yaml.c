@@ -19,6 +19,12 @@ static int place(size_t mark)
     return mark < INT_MAX ? (int)mark + 1 : INT_MAX;
 }
 
+static int no_memory(struct loader *l)
+{
+    (void)oc_no_memory(l->err);
+    return OUTCALL_E_NO_MEMORY;
+}
+
 OC_PRINTF(4, 5)
 static int fail_at(struct loader *l, int code, const yaml_mark_t *mark, const char *fmt, ...)
 {
@@ -67,7 +73,7 @@ static int next_event(struct loader *l, yaml_event_t *ret)
         return 0;
     const yaml_parser_t *p = &l->parser;
     if (p->error == YAML_MEMORY_ERROR)
-        return oc_no_memory(l->err);
+        return no_memory(l);
     const char *problem = p->problem ? p->problem : "malformed";
     const yaml_mark_t *mark = p->error == YAML_READER_ERROR ? &p->mark : &p->problem_mark;
     return fail_at(l, OUTCALL_E_SYNTAX, mark, "malformed YAML: %s", problem);
@@ -89,7 +95,7 @@ static int new_node(struct loader *l, enum oc_yaml_type type, const yaml_event_t
         return fail_at(l, OUTCALL_E_LIMIT, &e->start_mark, "more than %zu values", OC_YAML_NODES_MAX);
     oc_yaml *node = calloc(1, sizeof(*node));
     if (!node)
-        return oc_no_memory(l->err);
+        return no_memory(l);
     node->type = type;
     node->line = place(e->start_mark.line);
     node->column = place(e->start_mark.column);
@@ -112,7 +118,7 @@ static int load_scalar(struct loader *l, const yaml_event_t *e, oc_yaml **ret)
         return r;
     node->text = strndup(text, len);
     if (!node->text)
-        return oc_no_memory(l->err);
+        return no_memory(l);
     node->len = len;
     node->plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     *ret = oc_take_ptr(&node);
@@ -136,13 +142,13 @@ static int compare_keys(const void *a, const void *b)
 /* By sorting: a mapping of a million keys must not take a million times as long. */
 static int refuse_repeated_keys(struct loader *l, const oc_yaml *mapping)
 {
-    OC_FREE const oc_yaml **sorted = oc_new_array(mapping->n, sizeof(*sorted));
+    OC_FREE const oc_yaml **sorted = oc_new_array(mapping->n, sizeof(void *));
     if (!sorted)
-        return oc_no_memory(l->err);
+        return no_memory(l);
     size_t n = 0;
     for (const oc_yaml *v = mapping->first; v; v = v->next)
         sorted[n++] = v;
-    qsort(sorted, n, sizeof(*sorted), compare_keys);
+    qsort(sorted, n, sizeof(void *), compare_keys);
     const oc_yaml *repeated = NULL;
     for (size_t i = 1; i < n; i++) {
         const oc_yaml *before = sorted[i - 1]->key, *key = sorted[i]->key;
