@@ -43,11 +43,11 @@ typedef struct outcall_daemon_options {
     uint32_t agent_perm_rate_window_s; /* ... window of this many seconds (1..3600); both 0 = 1000 in 10 s */
     uint32_t agent_rule_rate_n;        /* rule requests per container, the same way; both 0 = 10 in 60 s */
     uint32_t agent_rule_rate_window_s;
-    void (*on_ready)(
-        void *userdata); /* called once by outcall_daemon_run, on its thread, when the host socket
-                            answers; must not call back into the daemon; NULL = not interesting */
-    void *userdata;      /* for on_ready; borrowed until the daemon is freed */
-    outcall_log *log;    /* referenced; NULL = silent */
+    /* Called once by outcall_daemon_run, on its thread, when the host socket answers; must not call back into
+     * the daemon. NULL = not interesting. */
+    void (*on_ready)(void *userdata);
+    void *userdata;   /* for on_ready; borrowed until the daemon is freed */
+    outcall_log *log; /* referenced; NULL = silent */
 } outcall_daemon_options;
 
 #define OUTCALL_DAEMON_OPTIONS_VERSION 1
@@ -102,11 +102,12 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_daemon_settings_set(outcall_daemon_set
 /* Reads a configuration file: one YAML mapping of setting names, at most 1 MiB; mounts is a mapping of its
  * own with the list deny. path: absolute or relative to the working directory; remembered as config_path
  * (made absolute). optional: 1 = a file that does not exist counts as an empty one. The file must be a
- * regular one. Errors, all with err->source = path and with line and column where there is one: E_SYSTEM
- * (cannot be read), E_SYNTAX (not YAML, or YAML that is refused: repeated keys, anchors, aliases, tags,
- * several documents), E_INVALID (unknown key, wrong type, a value as for outcall_daemon_settings_set),
- * E_LIMIT (too large, too deep), E_NO_MEMORY. After a failure the settings are as they were. Call it at most
- * once; a second call is E_INVALID. May block on the file. Since 0.1.0. */
+ * regular one, owned by root or this user and not writable for others: whoever can change it decides which
+ * rules hold. Errors, all with err->source = path and with line and column where there is one: E_SYSTEM
+ * (cannot be read), E_DENIED (not safe), E_SYNTAX (not YAML, or YAML that is refused: repeated keys, anchors,
+ * aliases, tags, several documents), E_INVALID (unknown key, wrong type, a value as for
+ * outcall_daemon_settings_set), E_LIMIT (too large, too deep), E_NO_MEMORY. After a failure the settings are
+ * as they were. Call it at most once; a second call is E_INVALID. May block on the file. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_daemon_settings_load(outcall_daemon_settings *s, const char *path,
                                                                int optional, outcall_error *err);
 
