@@ -189,6 +189,9 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_containers_inspect(outcall_containers 
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_list(outcall_containers *m, outcall_container_info ***ret,
                                                           size_t *ret_n, outcall_error *err);
 
+/* How many containers this instance knows of at the moment, without asking the engine. Never blocks. Since 0.1.0. */
+OUTCALL_API size_t outcall_containers_count(outcall_containers *m);
+
 /* Accessors: texts are borrowed from i, never NULL, "" when unknown. Any thread. Since 0.1.0. */
 OUTCALL_API const char *outcall_container_info_id(const outcall_container_info *i);         /* (list) 64 hex */
 OUTCALL_API const char *outcall_container_info_name(const outcall_container_info *i);       /* (list) full name */

@@ -195,6 +195,16 @@ int oc_known_names(outcall_containers *m, struct oc_strings *ret)
     return r;
 }
 
+size_t outcall_containers_count(outcall_containers *m)
+{
+    size_t n = 0;
+    (void)pthread_mutex_lock(&m->lock);
+    for (struct oc_entry *e = m->table; e; e = e->hh.next)
+        n += e->id[0] != '\0';
+    (void)pthread_mutex_unlock(&m->lock);
+    return n;
+}
+
 int oc_container_name(const char *text, char ret[OC_NAME_SIZE], outcall_error *err)
 {
     if (text && oc_name_parse(OC_CONTAINER_PREFIX, text, ret) == 0)
