@@ -214,8 +214,8 @@ static int add_point(outcall_stage *s, int pin_fd, bool is_dir, bool read_only, 
     if (r == 0)
         r = is_mount_of(pin_fd, read_only, s->dir_fd, name);
     int saved = errno;
-    if (r < 0)
-        (void)oc_stage_remove_point(s->dir_fd, name);
+    if (r < 0 && oc_stage_remove_point(s->dir_fd, name) < 0)
+        s->next++; /* it stays in the way; outcall_stage_remove tries again */
     errno = saved;
     return r;
 }
