@@ -79,7 +79,9 @@ typedef struct outcall_agent_hooks {
     void *userdata;
 } outcall_agent_hooks;
 
-/* Something that happened to a container, in the order in which it was noticed. Called on the watching thread. */
+/* Something that happened to a container, in the order in which it was noticed. Called on the thread that noticed it.
+ * action: Docker's word (start, die, destroy, update, exec), or created, removed, quarantine, leftover-removed; with an
+ * empty name and id: engine-connected, before anything is adopted. detail: "" for none. All borrowed for the call. */
 typedef void (*outcall_container_event_fn)(void *userdata, const char *action, const char *name, const char *id,
                                            const char *detail);
 

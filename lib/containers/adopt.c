@@ -82,7 +82,7 @@ static bool remove_leftover(outcall_containers *m, const char *name, const char 
         return false;
     }
     oc_forget(m, name);
-    oc_event(m, "leftover removed", name, id, "it was created and never started");
+    oc_event(m, "leftover-removed", name, id, "it was created and never started");
     return true;
 }
 

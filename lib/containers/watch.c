@@ -124,6 +124,8 @@ static void on_open(void *userdata)
     struct watch *w = userdata;
     outcall_error e = OUTCALL_ERROR_INIT;
     w->connected = true;
+    if (w->m->on_event)
+        w->m->on_event(w->m->event_userdata, "engine-connected", "", "", "");
     if (outcall_containers_adopt(w->m, NULL, &e) < 0)
         oc_log_error(w->m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e, "containers could not be adopted");
 }
