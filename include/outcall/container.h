@@ -1,10 +1,10 @@
-/* outcall/container.h - the Docker manager: makes agent containers that cannot reach a host control socket, and looks
- * after them. Since 0.1.0.
+/* outcall/container.h - the Docker manager: makes agent containers that cannot reach a host control socket,
+ * and looks after them. Since 0.1.0.
  *
  * Threads: every function may be called from any thread at any time, except outcall_containers_free.
- * Blocking: every call waits for the Docker Engine, bounded by the timeouts of the outcall_docker it was given.
- * Names: a container is called "outcall-agent-<suffix>"; wherever a name is asked for, the suffix or the full name
- * will do. Suffix: [a-z0-9][a-z0-9_.-]{0,62}.
+ * Blocking: every call waits for the Docker Engine, bounded by the timeouts of the outcall_docker it was
+ * given. Names: a container is called "outcall-agent-<suffix>"; wherever a name is asked for, the suffix or
+ * the full name will do. Suffix: [a-z0-9][a-z0-9_.-]{0,62}.
  *
  * Errors every function here can return, besides its own:
  *   OUTCALL_E_UNREACHABLE (kind docker_unreachable)  no engine at the socket, or it went away during the call
@@ -15,8 +15,8 @@
  *   OUTCALL_E_NO_MEMORY
  * and those with a name:
  *   OUTCALL_E_NOT_FOUND (container_not_found)        container "<name>" does not exist
- *   OUTCALL_E_DENIED (not_managed)                   container "<name>" is not managed by outcall: it lacks the label,
- *                                                    or belongs to another instance; it was neither shown nor touched */
+ *   OUTCALL_E_DENIED (not_managed)                   container "<name>" is not managed by outcall: it lacks
+ * the label, or belongs to another instance; it was neither shown nor touched */
 #ifndef OUTCALL_CONTAINER_H
 #define OUTCALL_CONTAINER_H
 #include "docker.h"
@@ -26,10 +26,12 @@
 #include "network.h"
 OUTCALL_BEGIN_DECLS
 
-typedef struct outcall_containers outcall_containers;         /* the manager; locks itself */
-typedef struct outcall_container_info outcall_container_info; /* what one container is: immutable, the caller's */
+typedef struct outcall_containers outcall_containers; /* the manager; locks itself */
+typedef struct outcall_container_info
+    outcall_container_info; /* what one container is: immutable, the caller's */
 
-/* What to run. Every pointer is borrowed for the call. 0 or NULL means the default. Limits: spec section 2. */
+/* What to run. Every pointer is borrowed for the call. 0 or NULL means the default. Limits: spec section 2.
+ */
 typedef struct outcall_container_spec {
     unsigned version;
     const char *image;   /* required, 1..512 bytes; as `docker run` takes it */
@@ -56,19 +58,20 @@ typedef struct outcall_container_spec {
     int tty;                 /* 1: a terminal */
 } outcall_container_spec;
 #define OUTCALL_CONTAINER_SPEC_VERSION 1
-#define OUTCALL_CONTAINER_SPEC_INIT                                                                          \
-    {                                                                                                        \
-        OUTCALL_CONTAINER_SPEC_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0,    \
-            NULL, 0, 0, 0, 0, 0, 0, 0, 0                                                                     \
+#define OUTCALL_CONTAINER_SPEC_INIT                                                                       \
+    {                                                                                                     \
+        OUTCALL_CONTAINER_SPEC_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, NULL, 0, NULL, 0, \
+            NULL, 0, 0, 0, 0, 0, 0, 0, 0                                                                  \
     }
 
-/* Whoever keeps the agent sockets, one per container. Called from the threads that create, remove, adopt and watch;
- * must be thread-safe and must not call back into the manager. */
+/* Whoever keeps the agent sockets, one per container. Called from the threads that create, remove, adopt and
+ * watch; must be thread-safe and must not call back into the manager. */
 typedef struct outcall_agent_hooks {
-    /* Opens the socket of the container called name (or opens it again at the same place) and writes its path: 0 or an
-     * enum outcall_code. Its directory is what the container gets to see. */
+    /* Opens the socket of the container called name (or opens it again at the same place) and writes its
+     * path: 0 or an enum outcall_code. Its directory is what the container gets to see. */
     int (*open)(void *userdata, const char *name, char *ret_path, size_t size, outcall_error *err);
-    /* The container runs, its mounts are attested: from now on its requests may be answered. who: borrowed. */
+    /* The container runs, its mounts are attested: from now on its requests may be answered. who: borrowed.
+     */
     void (*identify)(void *userdata, const char *name, const outcall_identity *who);
     /* The container stopped: its sessions end, its socket stays. */
     void (*stopped)(void *userdata, const char *name);
@@ -79,59 +82,60 @@ typedef struct outcall_agent_hooks {
     void *userdata;
 } outcall_agent_hooks;
 
-/* Something that happened to a container, in the order in which it was noticed. Called on the thread that noticed it.
- * action: Docker's word (start, die, destroy, update, exec), or created, removed, quarantine, leftover-removed; with an
- * empty name and id: engine-connected, before anything is adopted. detail: "" for none. All borrowed for the call. */
-typedef void (*outcall_container_event_fn)(void *userdata, const char *action, const char *name, const char *id,
-                                           const char *detail);
+/* Something that happened to a container, in the order in which it was noticed. Called on the thread that
+ * noticed it. action: Docker's word (start, die, destroy, update, exec), or created, removed, quarantine,
+ * leftover-removed; with an empty name and id: engine-connected, before anything is adopted. detail: "" for
+ * none. All borrowed for the call. */
+typedef void (*outcall_container_event_fn)(void *userdata, const char *action, const char *name,
+                                           const char *id, const char *detail);
 
 typedef struct outcall_containers_options {
     unsigned version;
-    outcall_docker *docker;        /* borrowed, outlives the manager; required */
-    outcall_networks *networks;    /* borrowed, outlives the manager; required */
-    outcall_denylist *denylist;    /* referenced; required: no mount is made without it */
-    const char *stage_dir;         /* copied; root-only directory; NULL = bind mounts are refused */
-    const char *state_dir;         /* copied; remembers names across restarts; NULL = only in memory */
-    const char *instance;          /* copied; label outcall.instance; required, 1..4095 bytes */
-    const char *shim_path;         /* copied; on the host; required */
-    const char *agent_socket_path; /* copied; a fixed socket for every container, or NULL = hooks->open */
-    const outcall_agent_hooks *hooks;             /* copied; required unless agent_socket_path is set */
-    outcall_container_event_fn on_event;          /* may be NULL */
-    void *event_userdata;                         /* borrowed for as long as the manager lives */
-    const char *proxy_address;                    /* copied; "host:port"; NULL = no proxy variables */
-    const char *dns_address;                      /* copied; IPv4; NULL = the network's gateway */
-    outcall_log *log;                             /* referenced; NULL = silent */
+    outcall_docker *docker;           /* borrowed, outlives the manager; required */
+    outcall_networks *networks;       /* borrowed, outlives the manager; required */
+    outcall_denylist *denylist;       /* referenced; required: no mount is made without it */
+    const char *stage_dir;            /* copied; root-only directory; NULL = bind mounts are refused */
+    const char *state_dir;            /* copied; remembers names across restarts; NULL = only in memory */
+    const char *instance;             /* copied; label outcall.instance; required, 1..4095 bytes */
+    const char *shim_path;            /* copied; on the host; required */
+    const char *agent_socket_path;    /* copied; a fixed socket for every container, or NULL = hooks->open */
+    const outcall_agent_hooks *hooks; /* copied; required unless agent_socket_path is set */
+    outcall_container_event_fn on_event; /* may be NULL */
+    void *event_userdata;                /* borrowed for as long as the manager lives */
+    const char *proxy_address;           /* copied; "host:port"; NULL = no proxy variables */
+    const char *dns_address;             /* copied; IPv4; NULL = the network's gateway */
+    outcall_log *log;                    /* referenced; NULL = silent */
 } outcall_containers_options;
 #define OUTCALL_CONTAINERS_OPTIONS_VERSION 1
-#define OUTCALL_CONTAINERS_OPTIONS_INIT                                                                      \
-    {                                                                                                        \
-        OUTCALL_CONTAINERS_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,      \
-            NULL, NULL, NULL, NULL                                                                           \
+#define OUTCALL_CONTAINERS_OPTIONS_INIT                                                                 \
+    {                                                                                                   \
+        OUTCALL_CONTAINERS_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+            NULL, NULL, NULL, NULL                                                                      \
     }
 
-/* Makes the manager; asks the engine nothing. *ret: new. Errors: E_INVALID (a required field is missing), E_SYSTEM and
- * E_DENIED (state_dir cannot be used or is not safe), E_NO_MEMORY. Since 0.1.0. */
+/* Makes the manager; asks the engine nothing. *ret: new. Errors: E_INVALID (a required field is missing),
+ * E_SYSTEM and E_DENIED (state_dir cannot be used or is not safe), E_NO_MEMORY. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_new(outcall_containers **ret,
                                                          const outcall_containers_options *opts,
                                                          outcall_error *err);
 
-/* Frees the manager. Containers, stages and agent sockets stay as they are. No other call may be under way. NULL is
- * allowed; returns NULL. Since 0.1.0. */
+/* Frees the manager. Containers, stages and agent sockets stay as they are. No other call may be under way.
+ * NULL is allowed; returns NULL. Since 0.1.0. */
 OUTCALL_API outcall_containers *outcall_containers_free(outcall_containers *m);
 
-/* Finds the containers of this instance again: opens their sockets, attests those that run (and kills one whose mounts
- * differ), removes what a crash left behind: containers that were created and never started, stages and sockets
- * without a container. *ret_n (may be NULL): how many are managed now. Since 0.1.0. */
+/* Finds the containers of this instance again: opens their sockets, attests those that run (and kills one
+ * whose mounts differ), removes what a crash left behind: containers that were created and never started,
+ * stages and sockets without a container. *ret_n (may be NULL): how many are managed now. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_adopt(outcall_containers *m, size_t *ret_n,
                                                            outcall_error *err);
 
-/* Follows the engine's events until stop_fd becomes readable; reconnects for ever and adopts anew after each gap. Run it
- * on a thread of its own. 0 when it was stopped. Errors: E_SYSTEM, E_NO_MEMORY. Since 0.1.0. */
+/* Follows the engine's events until stop_fd becomes readable; reconnects for ever and adopts anew after each
+ * gap. Run it on a thread of its own. 0 when it was stopped. Errors: E_SYSTEM, E_NO_MEMORY. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_watch(outcall_containers *m, int stop_fd,
                                                            outcall_error *err);
 
-/* Creates and starts a container, in the ten steps of spec section 3; the first failure ends it and nothing is left
- * behind (a clean-up that fails is added to err->text). *ret: new. Errors besides those above:
+/* Creates and starts a container, in the ten steps of spec section 3; the first failure ends it and nothing
+ * is left behind (a clean-up that fails is added to err->text). *ret: new. Errors besides those above:
  *   E_INVALID (invalid_request, mount_invalid), E_DENIED (mount_denied): before any call to the engine
  *   E_NOT_FOUND (agent_socket_not_found, shim_not_found, network_not_found, image_not_found)
  *   E_DENIED (not_managed): the network is somebody else's
@@ -142,25 +146,27 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_containers_create(outcall_containers *
                                                             const outcall_container_spec *spec,
                                                             outcall_container_info **ret, outcall_error *err);
 
-/* Sends SIGTERM, waits timeout_s (0..300), then SIGKILL. *ret_stopped (may be NULL): 0 when it was not running. Since 0.1.0. */
+/* Sends SIGTERM, waits timeout_s (0..300), then SIGKILL. *ret_stopped (may be NULL): 0 when it was not
+ * running. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_stop(outcall_containers *m, const char *name,
                                                           uint32_t timeout_s, int *ret_stopped,
                                                           outcall_error *err);
 
-/* Removes a container with its anonymous volumes, its stage and its socket. Running ones only with force, else E_BUSY
- * (container_running). *ret_removed (may be NULL): 0 when a container this instance once managed was gone already; a
- * name it never managed is E_NOT_FOUND. Since 0.1.0. */
-OUTCALL_API OUTCALL_NODISCARD int outcall_containers_remove(outcall_containers *m, const char *name, int force,
-                                                            int *ret_removed, outcall_error *err);
+/* Removes a container with its anonymous volumes, its stage and its socket. Running ones only with force,
+ * else E_BUSY (container_running). *ret_removed (may be NULL): 0 when a container this instance once managed
+ * was gone already; a name it never managed is E_NOT_FOUND. Since 0.1.0. */
+OUTCALL_API OUTCALL_NODISCARD int outcall_containers_remove(outcall_containers *m, const char *name,
+                                                            int force, int *ret_removed, outcall_error *err);
 
-/* Waits until a container does not run. timeout_ms: UINT64_MAX = for ever. stop_fd: -1, or readable = give up with
- * E_CLOSED. *ret_exit_code: 0..255; *ret_oom_killed (may be NULL): 0 or 1. Since 0.1.0. */
+/* Waits until a container does not run. timeout_ms: UINT64_MAX = for ever. stop_fd: -1, or readable = give up
+ * with E_CLOSED. *ret_exit_code: 0..255; *ret_oom_killed (may be NULL): 0 or 1. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_wait(outcall_containers *m, const char *name,
                                                           uint64_t timeout_ms, int stop_fd,
                                                           int *ret_exit_code, int *ret_oom_killed,
                                                           outcall_error *err);
 
-/* One piece of output: stream 1 = stdout, 2 = stderr; data borrowed for the call. Non-zero ends the stream. */
+/* One piece of output: stream 1 = stdout, 2 = stderr; data borrowed for the call. Non-zero ends the stream.
+ */
 typedef int (*outcall_stream_fn)(void *userdata, int stream, const char *data, size_t len);
 
 typedef struct outcall_logs_options {
@@ -170,13 +176,13 @@ typedef struct outcall_logs_options {
     int stop_fd;    /* -1, or readable = end with E_CLOSED */
 } outcall_logs_options;
 #define OUTCALL_LOGS_OPTIONS_VERSION 1
-#define OUTCALL_LOGS_OPTIONS_INIT                                                                            \
-    {                                                                                                        \
-        OUTCALL_LOGS_OPTIONS_VERSION, 0, -1, -1                                                              \
+#define OUTCALL_LOGS_OPTIONS_INIT               \
+    {                                           \
+        OUTCALL_LOGS_OPTIONS_VERSION, 0, -1, -1 \
     }
 
-/* Hands over a container's output as it is stored, and with follow as it comes. opts may be NULL. Returns 0 at the end,
- * or what fn returned. Since 0.1.0. */
+/* Hands over a container's output as it is stored, and with follow as it comes. opts may be NULL. Returns 0
+ * at the end, or what fn returned. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_logs(outcall_containers *m, const char *name,
                                                           const outcall_logs_options *opts,
                                                           outcall_stream_fn fn, void *userdata,
@@ -184,36 +190,45 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_containers_logs(outcall_containers *m,
 
 /* Everything about one container. *ret: new. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_inspect(outcall_containers *m, const char *name,
-                                                             outcall_container_info **ret, outcall_error *err);
+                                                             outcall_container_info **ret,
+                                                             outcall_error *err);
 
-/* Everything this instance manages, running or not, sorted by name; only the fields marked (list) are filled. *ret: new,
- * with outcall_container_info_free_many. Since 0.1.0. */
-OUTCALL_API OUTCALL_NODISCARD int outcall_containers_list(outcall_containers *m, outcall_container_info ***ret,
-                                                          size_t *ret_n, outcall_error *err);
+/* Everything this instance manages, running or not, sorted by name; only the fields marked (list) are filled.
+ * *ret: new, with outcall_container_info_free_many. Since 0.1.0. */
+OUTCALL_API OUTCALL_NODISCARD int outcall_containers_list(outcall_containers *m,
+                                                          outcall_container_info ***ret, size_t *ret_n,
+                                                          outcall_error *err);
 
-/* How many containers this instance knows of at the moment, without asking the engine. Never blocks. Since 0.1.0. */
+/* How many containers this instance knows of at the moment, without asking the engine. Never blocks. Since
+ * 0.1.0. */
 OUTCALL_API size_t outcall_containers_count(outcall_containers *m);
 
 /* Accessors: texts are borrowed from i, never NULL, "" when unknown. Any thread. Since 0.1.0. */
-OUTCALL_API const char *outcall_container_info_id(const outcall_container_info *i);         /* (list) 64 hex */
-OUTCALL_API const char *outcall_container_info_name(const outcall_container_info *i);       /* (list) full name */
-OUTCALL_API const char *outcall_container_info_image(const outcall_container_info *i);      /* (list) as asked for */
-OUTCALL_API const char *outcall_container_info_state(const outcall_container_info *i);      /* (list) Docker's word */
-OUTCALL_API const char *outcall_container_info_network(const outcall_container_info *i);    /* (list) full name */
-OUTCALL_API const char *outcall_container_info_created_at(const outcall_container_info *i); /* (list) RFC 3339 */
+OUTCALL_API const char *outcall_container_info_id(const outcall_container_info *i);   /* (list) 64 hex */
+OUTCALL_API const char *outcall_container_info_name(const outcall_container_info *i); /* (list) full name */
+OUTCALL_API const char *outcall_container_info_image(
+    const outcall_container_info *i); /* (list) as asked for */
+OUTCALL_API const char *outcall_container_info_state(
+    const outcall_container_info *i); /* (list) Docker's word */
+OUTCALL_API const char *outcall_container_info_network(
+    const outcall_container_info *i); /* (list) full name */
+OUTCALL_API const char *outcall_container_info_created_at(
+    const outcall_container_info *i); /* (list) RFC 3339 */
 OUTCALL_API const char *outcall_container_info_ip_address(const outcall_container_info *i);
 OUTCALL_API const char *outcall_container_info_user(const outcall_container_info *i);
-OUTCALL_API int outcall_container_info_attested(const outcall_container_info *i);   /* 1: what is mounted was compared */
-OUTCALL_API int outcall_container_info_exit_code(const outcall_container_info *i);  /* of the last run; 0 before */
+OUTCALL_API int outcall_container_info_attested(
+    const outcall_container_info *i); /* 1: what is mounted was compared */
+OUTCALL_API int outcall_container_info_exit_code(
+    const outcall_container_info *i); /* of the last run; 0 before */
 OUTCALL_API int outcall_container_info_oom_killed(const outcall_container_info *i); /* 0 or 1 */
 OUTCALL_API uint64_t outcall_container_info_memory_bytes(const outcall_container_info *i);
-OUTCALL_API uint64_t outcall_container_info_nano_cpus(const outcall_container_info *i);  /* 0 = unlimited */
+OUTCALL_API uint64_t outcall_container_info_nano_cpus(const outcall_container_info *i); /* 0 = unlimited */
 OUTCALL_API uint32_t outcall_container_info_cpu_shares(const outcall_container_info *i);
 OUTCALL_API uint32_t outcall_container_info_pids_max(const outcall_container_info *i);
 /* The n-th environment variable's name, from 0; NULL after the last. Values are never kept. Since 0.1.0. */
 OUTCALL_API const char *outcall_container_info_env_name(const outcall_container_info *i, size_t n);
-/* The n-th mount, from 0: target, read-only, and type ("bind", "volume", "tmpfs"); 0, or E_NOT_FOUND after the last.
- * source: the volume's name, or the staged path of a bind. Since 0.1.0. */
+/* The n-th mount, from 0: target, read-only, and type ("bind", "volume", "tmpfs"); 0, or E_NOT_FOUND after
+ * the last. source: the volume's name, or the staged path of a bind. Since 0.1.0. */
 OUTCALL_API int outcall_container_info_mount(const outcall_container_info *i, size_t n, outcall_mount *ret,
                                              const char **ret_type);
 

@@ -10,8 +10,8 @@
 
 void oc_event(outcall_containers *m, const char *action, const char *name, const char *id, const char *detail)
 {
-    oc_log(m->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "\"%s\" (%.12s): %s%s%s", name, id, action, detail[0] ? ": " : "",
-           detail);
+    oc_log(m->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "\"%s\" (%.12s): %s%s%s", name, id, action,
+           detail[0] ? ": " : "", detail);
     if (m->on_event)
         m->on_event(m->event_userdata, action, name, id, detail);
 }
@@ -23,7 +23,8 @@ void oc_quarantine(outcall_containers *m, const char *name, const char *id, cons
     if (m->hooks.stopped)
         m->hooks.stopped(m->hooks.userdata, name);
     if (oc_kill(m, id, &e) < 0)
-        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "\"%s\" (%.12s) could not be killed", name, id);
+        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "\"%s\" (%.12s) could not be killed", name,
+                     id);
     if (m->on_event)
         m->on_event(m->event_userdata, "quarantine", name, id, why->text);
 }
@@ -40,15 +41,17 @@ void oc_forget(outcall_containers *m, const char *name)
     if (r == OUTCALL_E_NOT_FOUND)
         return;
     if (r < 0 || outcall_stage_remove(stage, &e) < 0)
-        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "the stage of \"%s\" is left behind", name);
+        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "the stage of \"%s\" is left behind",
+                     name);
 }
 
 /* Where the container's agent socket is; opens it (again). */
 static int agent_dir(outcall_containers *m, const char *name, char dir[PATH_MAX], outcall_error *err)
 {
     char path[PATH_MAX] = "";
-    int r = m->agent_socket_path ? oc_copy(path, sizeof(path), m->agent_socket_path, strlen(m->agent_socket_path))
-                                 : m->hooks.open(m->hooks.userdata, name, path, sizeof(path), err);
+    int r = m->agent_socket_path
+                ? oc_copy(path, sizeof(path), m->agent_socket_path, strlen(m->agent_socket_path))
+                : m->hooks.open(m->hooks.userdata, name, path, sizeof(path), err);
     if (r < 0)
         return oc_fail(err, r, "agent socket of \"%s\" could not be opened", name);
     const char *slash = strrchr(path, '/');
@@ -78,7 +81,8 @@ static bool remove_leftover(outcall_containers *m, const char *name, const char 
     outcall_error e = OUTCALL_ERROR_INIT;
     bool removed = false;
     if (oc_delete(m, id, true, &removed, &e) < 0) {
-        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "half-made \"%s\" could not be removed", name);
+        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "half-made \"%s\" could not be removed",
+                     name);
         return false;
     }
     oc_forget(m, name);
@@ -87,7 +91,8 @@ static bool remove_leftover(outcall_containers *m, const char *name, const char 
 }
 
 /* What there is behind a reserved name. Writes what is known of it afterwards. */
-static void look(outcall_containers *m, const char *name, char id[OUTCALL_CONTAINER_ID_LEN + 1], bool *attested)
+static void look(outcall_containers *m, const char *name, char id[OUTCALL_CONTAINER_ID_LEN + 1],
+                 bool *attested)
 {
     outcall_error e = OUTCALL_ERROR_INIT;
     OC_JSON json_t *inspect = NULL;
@@ -153,12 +158,18 @@ static int find_by_prefix(outcall_containers *m, struct oc_strings *names, outca
         if (oc_is_ours(m, json_object_get(c, "Labels")))
             r = oc_strings_add(names, name, strlen(name));
         else if (!json_object_get(json_object_get(c, "Labels"), OC_LABEL_MANAGED))
-            oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "\"%s\" has our prefix but not our label: ignored", name);
+            oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG,
+                   "\"%s\" has our prefix but not our label: ignored", name);
     }
     return r == OUTCALL_E_NO_MEMORY ? oc_no_memory(err) : r;
 }
 
-static int keep_known(void *userdata, const char *name)
+static int keep_stage(const char *name, void *userdata)
+{
+    return oc_is_known(userdata, name);
+}
+
+static int keep_socket(void *userdata, const char *name)
 {
     return oc_is_known(userdata, name);
 }
@@ -166,10 +177,10 @@ static int keep_known(void *userdata, const char *name)
 static void sweep(outcall_containers *m)
 {
     outcall_error e = OUTCALL_ERROR_INIT;
-    if (m->stage_dir && outcall_stage_cleanup(m->stage_dir, keep_known, m, m->log, &e) < 0)
+    if (m->stage_dir && outcall_stage_cleanup(m->stage_dir, keep_stage, m, m->log, &e) < 0)
         oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "stages could not be cleaned up");
     if (m->hooks.sweep)
-        m->hooks.sweep(m->hooks.userdata, keep_known, m);
+        m->hooks.sweep(m->hooks.userdata, keep_socket, m);
 }
 
 int outcall_containers_adopt(outcall_containers *m, size_t *ret_n, outcall_error *err)
@@ -183,7 +194,8 @@ int outcall_containers_adopt(outcall_containers *m, size_t *ret_n, outcall_error
         return r;
     for (size_t i = 0; i < found.n; i++) {
         if (oc_names_add(m->names, found.v[i]) < 0)
-            oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the name \"%s\" could not be remembered", found.v[i]);
+            oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the name \"%s\" could not be remembered",
+                   found.v[i]);
         oc_refresh(m, found.v[i]);
     }
     for (size_t i = 0; i < known.n; i++)

@@ -31,7 +31,8 @@ static int same_namespace(pid_t pid, const char *which, outcall_error *err)
         return oc_fail_errno(err, "%s", path);
     (void)oc_format(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, which);
     if (stat(path, &theirs) < 0)
-        return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine's %s namespace cannot be read: %s", which, strerror(errno));
+        return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine's %s namespace cannot be read: %s", which,
+                       strerror(errno));
     if (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino)
         return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine lives in another %s namespace", which);
     return 0;
@@ -49,17 +50,19 @@ int oc_same_namespaces(outcall_containers *m, outcall_error *err)
     return r < 0 ? r : same_namespace(pid, "pid", err);
 }
 
-static int expect(struct expected *e, const char *target, const char *source, bool read_only, outcall_error *err)
+static int expect(struct expected *e, const char *target, const char *source, bool read_only,
+                  outcall_error *err)
 {
     struct stat st;
     if (e->n == EXPECTED_MAX)
-        return oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED, "more than %d mounts", EXPECTED_MAX);
+        return oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED, "more than %d mounts",
+                            EXPECTED_MAX);
     outcall_expected_mount *x = &e->v[e->n];
     *x = (outcall_expected_mount){.target = target, .is_tmpfs = source == NULL, .read_only = read_only};
     if (source) {
         if (stat(source, &st) < 0) /* the stage is gone: nothing to compare with, so it differs */
-            return oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED, "approved source \"%s\": %s", source,
-                                strerror(errno));
+            return oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED,
+                                "approved source \"%s\": %s", source, strerror(errno));
         x->dev = st.st_dev;
         x->ino = st.st_ino;
     }
@@ -67,9 +70,10 @@ static int expect(struct expected *e, const char *target, const char *source, bo
     return 0;
 }
 
-/* A bind's source is one of three: in this container's stage, its agent directory at our target, the shim at its own. */
-static bool is_approved_source(outcall_containers *m, const char *name, const char *agent_dir, const char *source,
-                               const char *target)
+/* A bind's source is one of three: in this container's stage, its agent directory at our target, the shim at
+ * its own. */
+static bool is_approved_source(outcall_containers *m, const char *name, const char *agent_dir,
+                               const char *source, const char *target)
 {
     char stage[4096 + OC_NAME_SIZE];
     if (!oc_path_is_clean(source))
@@ -113,14 +117,16 @@ static int collect(outcall_containers *m, const char *name, const char *agent_di
 {
     const json_t *host = json_object_get(inspect, "HostConfig");
     const json_t *mounts = json_object_get(host, "Mounts"), *tmpfs = json_object_get(host, "Tmpfs");
-    if (json_array_size(json_object_get(host, "Binds")) > 0 || json_array_size(json_object_get(host, "VolumesFrom")) > 0)
+    if (json_array_size(json_object_get(host, "Binds")) > 0 ||
+        json_array_size(json_object_get(host, "VolumesFrom")) > 0)
         return differs(err, name, "mounts that outcall never asks for:", "Binds or VolumesFrom");
     int r = 0;
     for (size_t i = 0; i < json_array_size(mounts) && r == 0; i++)
         r = expect_mount(m, name, agent_dir, inspect, json_array_get(mounts, i), e, err);
     const char *target = NULL;
     const json_t *options = NULL;
-    json_object_foreach ((json_t *)tmpfs, target, options) {
+    json_object_foreach((json_t *)tmpfs, target, options)
+    {
         if (r == 0)
             r = expect(e, target, NULL, false, err);
     }
@@ -130,13 +136,16 @@ static int collect(outcall_containers *m, const char *name, const char *agent_di
 /* Exactly the one network it was made for: a second one is a way out (threats, T16). */
 static int check_networks(const char *name, const json_t *inspect, outcall_error *err)
 {
-    const char *asked = json_string_value(json_object_get(oc_json_get(inspect, "Config.Labels"), OC_LABEL_NETWORK));
+    const char *asked =
+        json_string_value(json_object_get(oc_json_get(inspect, "Config.Labels"), OC_LABEL_NETWORK));
     const char *key = NULL;
     const json_t *network = NULL;
-    json_object_foreach ((json_t *)oc_json_get(inspect, "NetworkSettings.Networks"), key, network) {
+    json_object_foreach((json_t *)oc_json_get(inspect, "NetworkSettings.Networks"), key, network)
+    {
         if (!oc_streq(key, asked))
             return oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN,
-                                "container \"%s\" is not what was approved: it is attached to network \"%s\"", name, key);
+                                "container \"%s\" is not what was approved: it is attached to network \"%s\"",
+                                name, key);
     }
     return 0;
 }
@@ -149,8 +158,8 @@ static bool has_helper(const struct expected *e, const char *target)
     return false;
 }
 
-int oc_attest(outcall_containers *m, const char *name, const char *agent_dir, const json_t *inspect, bool *ret_attested,
-              outcall_error *err)
+int oc_attest(outcall_containers *m, const char *name, const char *agent_dir, const json_t *inspect,
+              bool *ret_attested, outcall_error *err)
 {
     outcall_error reason = OUTCALL_ERROR_INIT;
     struct expected e = {.n = 0};
@@ -181,7 +190,8 @@ int oc_attest(outcall_containers *m, const char *name, const char *agent_dir, co
 int oc_identity(const char *name, const json_t *inspect, outcall_identity *who, outcall_error *err)
 {
     memset(who, 0, sizeof(*who));
-    const char *image = json_string_value(json_object_get(oc_json_get(inspect, "Config.Labels"), OC_LABEL_IMAGE));
+    const char *image =
+        json_string_value(json_object_get(oc_json_get(inspect, "Config.Labels"), OC_LABEL_IMAGE));
     (void)oc_format(who->container_id, sizeof(who->container_id), "%s", oc_json_string(inspect, "Id", ""));
     (void)oc_format(who->name, sizeof(who->name), "%s", name);
     (void)oc_format(who->agent, sizeof(who->agent), "%s", name + strlen(OC_CONTAINER_PREFIX));

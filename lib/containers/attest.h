@@ -4,18 +4,21 @@
 #include "containers/manager.h"
 #include "json/json.h"
 
-/* Compares a running container (the engine's inspect) with what this installation would have given it: every bind comes
- * from its stage, its agent directory or is the shim, and lies inside as the same object. agent_dir: where the
- * container's agent socket is. *ret_attested: false when it could not be looked at (it ended meanwhile; no root; another
- * namespace), which is no failure. OUTCALL_E_DENIED (MOUNT_DENIED): it differs. */
-OC_NODISCARD int oc_attest(outcall_containers *m, const char *name, const char *agent_dir, const json_t *inspect,
-                           bool *ret_attested, outcall_error *err);
+/* Compares a running container (the engine's inspect) with what this installation would have given it: every
+ * bind comes from its stage, its agent directory or is the shim, and lies inside as the same object.
+ * agent_dir: where the container's agent socket is. *ret_attested: false when it could not be looked at (it
+ * ended meanwhile; no root; another namespace), which is no failure. OUTCALL_E_DENIED (MOUNT_DENIED): it
+ * differs. */
+OC_NODISCARD int oc_attest(outcall_containers *m, const char *name, const char *agent_dir,
+                           const json_t *inspect, bool *ret_attested, outcall_error *err);
 
-/* Does this process share the engine's mount and pid namespaces, as far as the peer of its socket shows? Without that
- * a path or a pid means something else to the engine (threats, T11). 0, OUTCALL_E_UNSUPPORTED with the reason. */
+/* Does this process share the engine's mount and pid namespaces, as far as the peer of its socket shows?
+ * Without that a path or a pid means something else to the engine (threats, T11). 0, OUTCALL_E_UNSUPPORTED
+ * with the reason. */
 OC_NODISCARD int oc_same_namespaces(outcall_containers *m, outcall_error *err);
 
 /* Fills who with the container's identity; the cgroup is that of its init process. */
-OC_NODISCARD int oc_identity(const char *name, const json_t *inspect, outcall_identity *who, outcall_error *err);
+OC_NODISCARD int oc_identity(const char *name, const json_t *inspect, outcall_identity *who,
+                             outcall_error *err);
 
 #endif

@@ -64,20 +64,21 @@ static json_t *labels(const struct oc_body *b)
     return bad ? NULL : oc_take_ptr(&l);
 }
 
-/* A bind is not recursive and does not see later mounts of the host; a volume does not take over what the image has at
- * its place; a tmpfs has a ceiling. */
+/* A bind is not recursive and does not see later mounts of the host; a volume does not take over what the
+ * image has at its place; a tmpfs has a ceiling. */
 static json_t *mount(const struct oc_body_mount *m, uint64_t tmp_size)
 {
     switch (m->type) {
     case OC_MOUNT_BIND:
-        return json_pack("{s:s, s:s, s:s, s:b, s:{s:s, s:b}}", "Type", "bind", "Source", m->source, "Target", m->target,
-                         "ReadOnly", m->read_only, "BindOptions", "Propagation", "rprivate", "NonRecursive", 1);
+        return json_pack("{s:s, s:s, s:s, s:b, s:{s:s, s:b}}", "Type", "bind", "Source", m->source, "Target",
+                         m->target, "ReadOnly", m->read_only, "BindOptions", "Propagation", "rprivate",
+                         "NonRecursive", 1);
     case OC_MOUNT_VOLUME:
-        return json_pack("{s:s, s:s, s:s, s:b, s:{s:b}}", "Type", "volume", "Source", m->source, "Target", m->target,
-                         "ReadOnly", m->read_only, "VolumeOptions", "NoCopy", 1);
+        return json_pack("{s:s, s:s, s:s, s:b, s:{s:b}}", "Type", "volume", "Source", m->source, "Target",
+                         m->target, "ReadOnly", m->read_only, "VolumeOptions", "NoCopy", 1);
     case OC_MOUNT_TMPFS:
-        return json_pack("{s:s, s:s, s:{s:I, s:i}}", "Type", "tmpfs", "Target", m->target, "TmpfsOptions", "SizeBytes",
-                         (json_int_t)tmp_size, "Mode", 01777);
+        return json_pack("{s:s, s:s, s:{s:I, s:i}}", "Type", "tmpfs", "Target", m->target, "TmpfsOptions",
+                         "SizeBytes", (json_int_t)tmp_size, "Mode", 01777);
     }
     return NULL;
 }
@@ -94,7 +95,8 @@ static json_t *mounts(const struct oc_body *b)
 static bool set_limits(json_t *host, const outcall_container_spec *s)
 {
     bool bad = oc_json_set(host, "Memory", json_integer((json_int_t)s->memory_bytes));
-    bad |= oc_json_set(host, "MemorySwap", json_integer((json_int_t)s->memory_bytes)); /* the sum of both: no swap */
+    bad |= oc_json_set(host, "MemorySwap",
+                       json_integer((json_int_t)s->memory_bytes)); /* the sum of both: no swap */
     bad |= oc_json_set(host, "CpuShares", json_integer((json_int_t)s->cpu_shares));
     bad |= oc_json_set(host, "NanoCpus", json_integer((json_int_t)s->nano_cpus));
     bad |= oc_json_set(host, "PidsLimit", json_integer((json_int_t)s->pids_max));
@@ -102,14 +104,16 @@ static bool set_limits(json_t *host, const outcall_container_spec *s)
     return bad;
 }
 
-/* Everything a caller of Docker could use to get out is written down as "no", so that no default of an engine, now or
- * later, decides it. */
+/* Everything a caller of Docker could use to get out is written down as "no", so that no default of an
+ * engine, now or later, decides it. */
 static bool set_walls(json_t *host)
 {
     static const char *const all[] = {"ALL"}, *const no_new[] = {"no-new-privileges"};
-    static const char *const empty_lists[] = {"Binds", "CapAdd", "Devices", "DeviceRequests", "DeviceCgroupRules",
-                                              "ExtraHosts", "Links", "GroupAdd", "Ulimits"};
-    static const char *const empty_texts[] = {"PidMode", "UTSMode", "UsernsMode", "CgroupParent", "VolumeDriver"};
+    static const char *const empty_lists[] = {
+        "Binds",      "CapAdd", "Devices",  "DeviceRequests", "DeviceCgroupRules",
+        "ExtraHosts", "Links",  "GroupAdd", "Ulimits"};
+    static const char *const empty_texts[] = {"PidMode", "UTSMode", "UsernsMode", "CgroupParent",
+                                              "VolumeDriver"};
     bool bad = oc_json_set(host, "ReadonlyRootfs", json_true());
     bad |= oc_json_set(host, "CapDrop", strings(all, 1));
     bad |= oc_json_set(host, "SecurityOpt", strings(no_new, 1));
@@ -150,8 +154,8 @@ static json_t *host_config(const struct oc_body *b)
     bad |= oc_json_set(h, "Mounts", mounts(b));
     bad |= oc_json_set(h, "Tmpfs", tmp(b->spec->tmp_size_bytes));
     bad |= oc_json_set(h, "LogConfig",
-                       json_pack("{s:s, s:{s:s, s:s}}", "Type", "json-file", "Config", "max-size", LOG_MAX_SIZE,
-                                 "max-file", LOG_MAX_FILE));
+                       json_pack("{s:s, s:{s:s, s:s}}", "Type", "json-file", "Config", "max-size",
+                                 LOG_MAX_SIZE, "max-file", LOG_MAX_FILE));
     bad |= set_limits(h, b->spec);
     bad |= set_walls(h);
     return bad ? NULL : oc_take_ptr(&h);
@@ -176,8 +180,10 @@ int oc_body_build(const struct oc_body *b, json_t **ret, outcall_error *err)
     bad |= oc_json_set(j, "AttachStdin", json_false());
     bad |= oc_json_set(j, "AttachStdout", json_false());
     bad |= oc_json_set(j, "AttachStderr", json_false());
-    bad |= oc_json_set(j, "StopSignal", json_string("SIGTERM")); /* spec: stop is SIGTERM, whatever the image says */
-    bad |= oc_json_set(j, "Healthcheck", json_pack("{s:[s]}", "Test", "NONE")); /* nothing runs that nobody asked for */
+    bad |= oc_json_set(j, "StopSignal",
+                       json_string("SIGTERM")); /* spec: stop is SIGTERM, whatever the image says */
+    bad |= oc_json_set(j, "Healthcheck",
+                       json_pack("{s:[s]}", "Test", "NONE")); /* nothing runs that nobody asked for */
     bad |= oc_json_set(j, "HostConfig", host_config(b));
     if (bad)
         return oc_no_memory(err);

@@ -1,5 +1,5 @@
-/* containers/body.h - the body of POST /containers/create, built from scratch: nothing of a caller's JSON is in it.
- * Source of every member: Docker Engine API, ContainerCreate. */
+/* containers/body.h - the body of POST /containers/create, built from scratch: nothing of a caller's JSON is
+ * in it. Source of every member: Docker Engine API, ContainerCreate. */
 #ifndef CONTAINERS_BODY_H
 #define CONTAINERS_BODY_H
 #include "containers/spec.h"

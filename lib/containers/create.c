@@ -1,5 +1,5 @@
-/* Create, in the ten steps of spec section 3. A plan collects what each step found or made; one function takes all of
- * it back. */
+/* Create, in the ten steps of spec section 3. A plan collects what each step found or made; one function
+ * takes all of it back. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/fd.h"
@@ -28,7 +28,7 @@ struct plan {
     int pins[OC_SPEC_MOUNTS_MAX]; /* of the bind mounts, in the spec's order; -1 for volumes */
     bool new_volume[OC_SPEC_MOUNTS_MAX];
     struct oc_helpers helpers;
-    json_t *image;                        /* the engine's inspect */
+    json_t *image; /* the engine's inspect */
     outcall_network_info *network;
     outcall_stage *stage;
     struct oc_body_mount mounts[MOUNTS_MAX];
@@ -52,10 +52,11 @@ static int check_mounts(outcall_containers *m, struct plan *p, outcall_error *er
             continue;
         r = outcall_denylist_check(m->denylist, &s->mounts[i], &p->pins[i], err);
         if (r == 0 && !m->stage_dir)
-            r = oc_fail_kind(err, OUTCALL_E_UNSUPPORTED, OUTCALL_KIND_MOUNT_DENIED,
-                             "bind mount denied: \"%s\" cannot be pinned here (staging needs root and the engine's "
-                             "mount namespace)",
-                             s->mounts[i].source);
+            r = oc_fail_kind(
+                err, OUTCALL_E_UNSUPPORTED, OUTCALL_KIND_MOUNT_DENIED,
+                "bind mount denied: \"%s\" cannot be pinned here (staging needs root and the engine's "
+                "mount namespace)",
+                s->mounts[i].source);
     }
     return r;
 }
@@ -96,11 +97,12 @@ static int find_image(outcall_containers *m, struct plan *p, outcall_error *err)
     return 0;
 }
 
-static int plan_mount(struct plan *p, enum oc_mount_type type, const char *source, const char *target, bool read_only,
-                      outcall_error *err)
+static int plan_mount(struct plan *p, enum oc_mount_type type, const char *source, const char *target,
+                      bool read_only, outcall_error *err)
 {
     if (p->n_mounts == MOUNTS_MAX)
-        return oc_fail_kind(err, OUTCALL_E_LIMIT, OUTCALL_KIND_MOUNT_INVALID, "more than %d mounts", MOUNTS_MAX);
+        return oc_fail_kind(err, OUTCALL_E_LIMIT, OUTCALL_KIND_MOUNT_INVALID, "more than %d mounts",
+                            MOUNTS_MAX);
     p->mounts[p->n_mounts++] =
         (struct oc_body_mount){.type = type, .source = source, .target = target, .read_only = read_only};
     return 0;
@@ -120,7 +122,8 @@ static int cover_image_volumes(struct plan *p, outcall_error *err)
     const char *target = NULL;
     const json_t *value = NULL;
     int r = 0;
-    json_object_foreach ((json_t *)oc_json_get(p->image, "Config.Volumes"), target, value) {
+    json_object_foreach((json_t *)oc_json_get(p->image, "Config.Volumes"), target, value)
+    {
         outcall_mount mount = {.source = "volume", .target = target, .read_only = 0};
         if (r == 0 && strcmp(target, "/tmp") != 0 && !is_target(p, target)) {
             r = outcall_mounts_check_targets(&mount, 1, err);
@@ -138,7 +141,8 @@ static int stage_mount(struct plan *p, int pin, const char *target, bool read_on
     return r < 0 ? r : plan_mount(p, OC_MOUNT_BIND, staged, target, read_only, err);
 }
 
-/* Step 7: named volumes, and the stage: what was checked is what will be mounted, whatever happens to its name. */
+/* Step 7: named volumes, and the stage: what was checked is what will be mounted, whatever happens to its
+ * name. */
 static int stage_mounts(outcall_containers *m, struct plan *p, outcall_error *err)
 {
     const outcall_container_spec *s = &p->spec;
@@ -202,8 +206,8 @@ static int create(outcall_containers *m, struct plan *p, outcall_error *err)
         return r;
     const char *id = oc_json_string(reply, "Id", "");
     if (strlen(id) != OUTCALL_CONTAINER_ID_LEN || oc_copy(p->id, sizeof(p->id), id, strlen(id)) < 0)
-        return oc_fail_kind(err, OUTCALL_E_PROTOCOL, OUTCALL_KIND_DOCKER_ERROR, "the engine created \"%s\" without an Id",
-                            p->name);
+        return oc_fail_kind(err, OUTCALL_E_PROTOCOL, OUTCALL_KIND_DOCKER_ERROR,
+                            "the engine created \"%s\" without an Id", p->name);
     return 0;
 }
 
@@ -236,8 +240,8 @@ static int attest_and_register(outcall_containers *m, struct plan *p, outcall_er
     return 0;
 }
 
-/* The engine was asked to create and its answer is not known: whoever carries our name and our moment of creation is
- * what it made. */
+/* The engine was asked to create and its answer is not known: whoever carries our name and our moment of
+ * creation is what it made. */
 static int find_created(outcall_containers *m, struct plan *p, outcall_error *err)
 {
     OC_JSON json_t *j = NULL;
@@ -300,8 +304,8 @@ static const struct {
     const char *fault; /* the place right after the step */
     step_fn run;
 } steps[] = {
-    {"create.helpers", open_helpers}, {"create.network", find_network}, {"create.image", find_image},
-    {"create.staged", stage_mounts},  {"create.created", create},       {"create.started", start},
+    {"create.helpers", open_helpers},     {"create.network", find_network}, {"create.image", find_image},
+    {"create.staged", stage_mounts},      {"create.created", create},       {"create.started", start},
     {"create.done", attest_and_register},
 };
 
@@ -316,9 +320,9 @@ static int run_steps(outcall_containers *m, struct plan *p, outcall_error *err)
     return r;
 }
 
-/* The name is one of ours already. Nothing of what belongs to it may be touched: the engine is asked without stage and
- * socket, for its own words of refusal (S008-EC-013). Should it create after all, because the container has just gone,
- * that one is removed unstarted. */
+/* The name is one of ours already. Nothing of what belongs to it may be touched: the engine is asked without
+ * stage and socket, for its own words of refusal (S008-EC-013). Should it create after all, because the
+ * container has just gone, that one is removed unstarted. */
 static int provoke_conflict(outcall_containers *m, struct plan *p, outcall_error *err)
 {
     outcall_error e = OUTCALL_ERROR_INIT;
@@ -331,8 +335,8 @@ static int provoke_conflict(outcall_containers *m, struct plan *p, outcall_error
     if (r < 0)
         return r;
     r = oc_delete(m, p->id, true, &removed, &e);
-    return oc_fail_kind(err, OUTCALL_E_EXISTS, OUTCALL_KIND_CONFLICT, "container \"%s\" is just being removed%s%s", p->name,
-                        r < 0 ? "; " : "", e.text);
+    return oc_fail_kind(err, OUTCALL_E_EXISTS, OUTCALL_KIND_CONFLICT,
+                        "container \"%s\" is just being removed%s%s", p->name, r < 0 ? "; " : "", e.text);
 }
 
 /* One try with one name, which is reserved for its whole length. */
@@ -346,14 +350,15 @@ static int create_named(outcall_containers *m, struct plan *p, outcall_error *er
     r = exists ? provoke_conflict(m, p, err) : run_steps(m, p, err);
     if (r < 0 && !exists)
         undo(m, p, err);
-    bool missed =
-        oc_release(m, p->name, r == 0 ? p->id : known, r == 0 ? p->attested : exists && oc_is_attested(m, p->name));
+    bool missed = oc_release(m, p->name, r == 0 ? p->id : known,
+                             r == 0 ? p->attested : exists && oc_is_attested(m, p->name));
     if (missed)
         oc_refresh(m, p->name);
     return r;
 }
 
-static int prepare(outcall_containers *m, const outcall_container_spec *spec, struct plan *p, outcall_error *err)
+static int prepare(outcall_containers *m, const outcall_container_spec *spec, struct plan *p,
+                   outcall_error *err)
 {
     for (size_t i = 0; i < OC_SPEC_MOUNTS_MAX; i++)
         p->pins[i] = -1;
@@ -380,8 +385,8 @@ static int draw_name(struct plan *p, outcall_error *err)
 }
 
 /* One try from the beginning, so that nothing of an earlier one is left in the plan. */
-static int create_once(outcall_containers *m, const outcall_container_spec *spec, outcall_container_info **ret,
-                       outcall_error *err)
+static int create_once(outcall_containers *m, const outcall_container_spec *spec,
+                       outcall_container_info **ret, outcall_error *err)
 {
     OC_CLEANUP(plan_done) struct plan p = {.n_mounts = 0};
     int r = prepare(m, spec, &p, err);
@@ -393,13 +398,14 @@ static int create_once(outcall_containers *m, const outcall_container_spec *spec
         r = create_named(m, &p, err);
     if (r < 0)
         return r;
-    oc_log(m->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "created \"%s\" (%.12s) from \"%s\"", p.name, p.id, p.spec.image);
+    oc_log(m->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "created \"%s\" (%.12s) from \"%s\"", p.name, p.id,
+           p.spec.image);
     *ret = oc_take_ptr(&p.info);
     return 0;
 }
 
-int outcall_containers_create(outcall_containers *m, const outcall_container_spec *spec, outcall_container_info **ret,
-                              outcall_error *err)
+int outcall_containers_create(outcall_containers *m, const outcall_container_spec *spec,
+                              outcall_container_info **ret, outcall_error *err)
 {
     outcall_error local = OUTCALL_ERROR_INIT;
     outcall_error *e = err ? err : &local; /* the steps decide by what is in it */

@@ -15,8 +15,8 @@ bool oc_is_ours(const outcall_containers *m, const json_t *labels)
 
 static int not_found(outcall_error *err, const char *name)
 {
-    return oc_fail_kind(err, OUTCALL_E_NOT_FOUND, OUTCALL_KIND_CONTAINER_NOT_FOUND, "container \"%s\" does not exist",
-                        name);
+    return oc_fail_kind(err, OUTCALL_E_NOT_FOUND, OUTCALL_KIND_CONTAINER_NOT_FOUND,
+                        "container \"%s\" does not exist", name);
 }
 
 int oc_inspect_id(outcall_containers *m, const char *id, json_t **ret, outcall_error *err)
@@ -34,7 +34,8 @@ int oc_inspect_id(outcall_containers *m, const char *id, json_t **ret, outcall_e
     if (status != 200)
         return oc_docker_fail(err, status, reply);
     if (strlen(oc_json_string(reply, "Id", "")) != OUTCALL_CONTAINER_ID_LEN)
-        return oc_fail_kind(err, OUTCALL_E_PROTOCOL, OUTCALL_KIND_DOCKER_ERROR, "the engine described \"%s\" without an Id", id);
+        return oc_fail_kind(err, OUTCALL_E_PROTOCOL, OUTCALL_KIND_DOCKER_ERROR,
+                            "the engine described \"%s\" without an Id", id);
     *ret = oc_take_ptr(&reply);
     return 0;
 }
@@ -92,7 +93,8 @@ int oc_list_ours(outcall_containers *m, json_t **ret, outcall_error *err)
     if (r < 0)
         return r;
     if (!json_is_array(reply))
-        return oc_fail_kind(err, OUTCALL_E_PROTOCOL, OUTCALL_KIND_DOCKER_ERROR, "the engine's list of containers is no list");
+        return oc_fail_kind(err, OUTCALL_E_PROTOCOL, OUTCALL_KIND_DOCKER_ERROR,
+                            "the engine's list of containers is no list");
     for (size_t i = json_array_size(reply); i-- > 0;) {
         const json_t *c = json_array_get(reply, i);
         /* The filter was the engine's; the judgement is ours. */

@@ -21,11 +21,13 @@ static int check_listening(const char *path, outcall_error *err)
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     if (oc_copy(addr.sun_path, sizeof(addr.sun_path), path, strlen(path)) < 0)
         return oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_AGENT_SOCKET_NOT_FOUND,
-                            "agent socket path \"%s\" is longer than %zu bytes", path, sizeof(addr.sun_path) - 1);
+                            "agent socket path \"%s\" is longer than %zu bytes", path,
+                            sizeof(addr.sun_path) - 1);
     OC_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return oc_fail_errno(err, "agent socket \"%s\"", path);
-    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 && errno != EAGAIN && errno != EINPROGRESS)
+    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 && errno != EAGAIN &&
+        errno != EINPROGRESS)
         return no_socket(err, path);
     return 0;
 }
@@ -44,7 +46,8 @@ static int check_socket(const char *path, outcall_error *err)
     return check_listening(path, err);
 }
 
-/* A path that a library user fixed is not ours: its directory goes through the deny list like any other source. */
+/* A path that a library user fixed is not ours: its directory goes through the deny list like any other
+ * source. */
 static int check_fixed_dir(outcall_containers *m, const char *dir, outcall_error *err)
 {
     outcall_mount mount = {.source = dir, .target = OC_AGENT_DIR_TARGET, .read_only = 1};
@@ -77,8 +80,8 @@ static int open_shim(const char *path, int *ret_fd, outcall_error *err)
     const char *why = NULL;
     OC_CLOSE int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0)
-        return oc_fail_kind(err, OUTCALL_E_NOT_FOUND, OUTCALL_KIND_SHIM_NOT_FOUND, "shim binary not found at \"%s\"",
-                            path);
+        return oc_fail_kind(err, OUTCALL_E_NOT_FOUND, OUTCALL_KIND_SHIM_NOT_FOUND,
+                            "shim binary not found at \"%s\"", path);
     if (S_ISLNK(st.st_mode))
         why = "is a symlink";
     else if (!S_ISREG(st.st_mode))
@@ -88,7 +91,8 @@ static int open_shim(const char *path, int *ret_fd, outcall_error *err)
     else if ((st.st_mode & 0022) != 0)
         why = "can be written by other users";
     if (why)
-        return oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_SHIM_NOT_FOUND, "shim binary \"%s\" %s", path, why);
+        return oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_SHIM_NOT_FOUND, "shim binary \"%s\" %s",
+                            path, why);
     *ret_fd = oc_take_fd(&fd);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* containers/helpers.h - the two things of ours that a container sees: the agent socket's directory and the shim. */
+/* containers/helpers.h - the two things of ours that a container sees: the agent socket's directory and the
+ * shim. */
 #ifndef CONTAINERS_HELPERS_H
 #define CONTAINERS_HELPERS_H
 #include "containers/manager.h"
@@ -9,10 +10,11 @@ struct oc_helpers {
     int shim_fd;              /* new, O_PATH: exactly what was checked; -1 before */
 };
 
-/* Opens the container's agent socket (hooks) and checks both. OUTCALL_E_NOT_FOUND (kinds AGENT_SOCKET_NOT_FOUND,
- * SHIM_NOT_FOUND), OUTCALL_E_INVALID (same kinds: of the wrong type), _DENIED (a fixed socket in a directory that must
- * not be shown), whatever the hook returns. */
-OC_NODISCARD int oc_helpers_open(outcall_containers *m, const char *name, struct oc_helpers *ret, outcall_error *err);
+/* Opens the container's agent socket (hooks) and checks both. OUTCALL_E_NOT_FOUND (kinds
+ * AGENT_SOCKET_NOT_FOUND, SHIM_NOT_FOUND), OUTCALL_E_INVALID (same kinds: of the wrong type), _DENIED (a
+ * fixed socket in a directory that must not be shown), whatever the hook returns. */
+OC_NODISCARD int oc_helpers_open(outcall_containers *m, const char *name, struct oc_helpers *ret,
+                                 outcall_error *err);
 void oc_helpers_done(struct oc_helpers *h);
 
 #endif

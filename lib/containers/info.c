@@ -15,7 +15,7 @@ struct outcall_container_info {
     struct info_mount {
         char *type, *source, *target;
         bool read_only;
-    } *mounts;
+    } * mounts;
     size_t n_mounts;
 };
 
@@ -82,8 +82,8 @@ static const char *ip_address(const json_t *inspect)
 {
     const char *key = NULL;
     const json_t *network = NULL;
-    json_object_foreach ((json_t *)oc_json_get(inspect, "NetworkSettings.Networks"), key, network)
-        return oc_json_string(network, "IPAddress", "");
+    json_object_foreach((json_t *)oc_json_get(inspect, "NetworkSettings.Networks"), key,
+                        network) return oc_json_string(network, "IPAddress", "");
     return "";
 }
 
@@ -107,8 +107,8 @@ int oc_info_from_inspect(const json_t *j, bool attested, outcall_container_info 
     OC_CLEANUP(outcall_container_info_freep) outcall_container_info *i = calloc(1, sizeof(*i));
     const char *name = oc_json_string(j, "Name", "");
     if (!i ||
-        fill_common(i, oc_json_string(j, "Id", NULL), name + (name[0] == '/'), oc_json_string(j, "State.Status", NULL),
-                    oc_json_get(j, "Config.Labels"), attested) < 0 ||
+        fill_common(i, oc_json_string(j, "Id", NULL), name + (name[0] == '/'),
+                    oc_json_string(j, "State.Status", NULL), oc_json_get(j, "Config.Labels"), attested) < 0 ||
         fill_details(i, j) < 0)
         return oc_no_memory(err);
     *ret = oc_take_ptr(&i);
@@ -118,8 +118,8 @@ int oc_info_from_inspect(const json_t *j, bool attested, outcall_container_info 
 int oc_info_from_listed(const json_t *j, bool attested, outcall_container_info **ret, outcall_error *err)
 {
     OC_CLEANUP(outcall_container_info_freep) outcall_container_info *i = calloc(1, sizeof(*i));
-    if (!i || fill_common(i, oc_json_string(j, "Id", NULL), oc_listed_name(j), oc_json_string(j, "State", NULL),
-                          json_object_get(j, "Labels"), attested) < 0)
+    if (!i || fill_common(i, oc_json_string(j, "Id", NULL), oc_listed_name(j),
+                          oc_json_string(j, "State", NULL), json_object_get(j, "Labels"), attested) < 0)
         return oc_no_memory(err);
     *ret = oc_take_ptr(&i);
     return 0;
@@ -129,7 +129,8 @@ outcall_container_info *outcall_container_info_free(outcall_container_info *i)
 {
     if (!i)
         return NULL;
-    char *const texts[] = {i->id, i->name, i->image, i->state, i->network, i->created_at, i->ip_address, i->user};
+    char *const texts[] = {i->id,      i->name,       i->image,      i->state,
+                           i->network, i->created_at, i->ip_address, i->user};
     for (size_t k = 0; k < OC_ARRAY_SIZE(texts); k++)
         free(texts[k]);
     for (size_t k = 0; k < i->n_mounts; k++) {
@@ -235,7 +236,8 @@ const char *outcall_container_info_env_name(const outcall_container_info *i, siz
     return n < i->env_names.n ? i->env_names.v[n] : NULL;
 }
 
-int outcall_container_info_mount(const outcall_container_info *i, size_t n, outcall_mount *ret, const char **ret_type)
+int outcall_container_info_mount(const outcall_container_info *i, size_t n, outcall_mount *ret,
+                                 const char **ret_type)
 {
     if (n >= i->n_mounts)
         return OUTCALL_E_NOT_FOUND;

@@ -1,8 +1,8 @@
 /* containers/info.h - making outcall_container_info from what the engine says. */
 #ifndef CONTAINERS_INFO_H
 #define CONTAINERS_INFO_H
-#include "json/json.h"
 #include "outcall/container.h"
+#include "json/json.h"
 
 /* From GET /containers/{id}/json. *ret: new. OUTCALL_E_NO_MEMORY. */
 OC_NODISCARD int oc_info_from_inspect(const json_t *inspect, bool attested, outcall_container_info **ret,

@@ -1,4 +1,5 @@
-/* Stop, remove, wait, inspect, list: each looks first, requires that the container is ours, and acts on its id. */
+/* Stop, remove, wait, inspect, list: each looks first, requires that the container is ours, and acts on its
+ * id. */
 #include "base/str.h"
 #include "containers/adopt.h"
 #include "containers/engine_calls.h"
@@ -11,13 +12,15 @@
 #define STOP_SLACK_MS      30000U /* beyond the wait that was asked for, until the engine counts as hung */
 #define WAIT_REPLY_MAX     65536U
 
-static int find(outcall_containers *m, const char *text, char name[OC_NAME_SIZE], json_t **ret, outcall_error *err)
+static int find(outcall_containers *m, const char *text, char name[OC_NAME_SIZE], json_t **ret,
+                outcall_error *err)
 {
     int r = oc_container_name(text, name, err);
     return r < 0 ? r : oc_inspect(m, name, ret, err);
 }
 
-int outcall_containers_inspect(outcall_containers *m, const char *text, outcall_container_info **ret, outcall_error *err)
+int outcall_containers_inspect(outcall_containers *m, const char *text, outcall_container_info **ret,
+                               outcall_error *err)
 {
     OC_JSON json_t *j = NULL;
     char name[OC_NAME_SIZE];
@@ -31,7 +34,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(outcall_container_info_name(*x), outcall_container_info_name(*y));
 }
 
-int outcall_containers_list(outcall_containers *m, outcall_container_info ***ret, size_t *ret_n, outcall_error *err)
+int outcall_containers_list(outcall_containers *m, outcall_container_info ***ret, size_t *ret_n,
+                            outcall_error *err)
 {
     OC_JSON json_t *list = NULL;
     int r = oc_list_ours(m, &list, err);
@@ -64,15 +68,16 @@ int outcall_containers_stop(outcall_containers *m, const char *text, uint32_t ti
     char name[OC_NAME_SIZE], seconds[12];
     int status = 0;
     if (timeout_s > STOP_TIMEOUT_MAX_S)
-        return oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_INVALID_REQUEST, "timeout: expected 0 to %u seconds",
-                            STOP_TIMEOUT_MAX_S);
+        return oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_INVALID_REQUEST,
+                            "timeout: expected 0 to %u seconds", STOP_TIMEOUT_MAX_S);
     int r = find(m, text, name, &j, err);
     if (r < 0)
         return r;
     (void)oc_format(seconds, sizeof(seconds), "%u", timeout_s);
     r = oc_docker_path(&path, err, "/containers/%s/stop?t=%s", oc_json_string(j, "Id", ""), seconds);
     if (r == 0)
-        r = oc_docker_call(m->docker, "POST", path, NULL, timeout_s * 1000ULL + STOP_SLACK_MS, &status, &reply, err);
+        r = oc_docker_call(m->docker, "POST", path, NULL, timeout_s * 1000ULL + STOP_SLACK_MS, &status,
+                           &reply, err);
     if (r < 0)
         return r;
     if (status == 404)
@@ -86,7 +91,8 @@ int outcall_containers_stop(outcall_containers *m, const char *text, uint32_t ti
 }
 
 /* The container behind a reserved name. */
-static int remove_reserved(outcall_containers *m, const char *name, bool force, bool *ret_removed, outcall_error *err)
+static int remove_reserved(outcall_containers *m, const char *name, bool force, bool *ret_removed,
+                           outcall_error *err)
 {
     OC_JSON json_t *j = NULL;
     outcall_error e = OUTCALL_ERROR_INIT;
@@ -107,7 +113,8 @@ static int remove_reserved(outcall_containers *m, const char *name, bool force, 
     return oc_delete(m, oc_json_string(j, "Id", ""), force, ret_removed, err);
 }
 
-int outcall_containers_remove(outcall_containers *m, const char *text, int force, int *ret_removed, outcall_error *err)
+int outcall_containers_remove(outcall_containers *m, const char *text, int force, int *ret_removed,
+                              outcall_error *err)
 {
     char name[OC_NAME_SIZE], id[OUTCALL_CONTAINER_ID_LEN + 1];
     bool removed = false;
@@ -147,11 +154,13 @@ static int collect(void *userdata, const char *data, size_t len)
 }
 
 /* Docker's own wait, which answers when the container does not run any more. */
-static int wait_stopped(outcall_containers *m, const char *id, uint64_t timeout_ms, int stop_fd, outcall_error *err)
+static int wait_stopped(outcall_containers *m, const char *id, uint64_t timeout_ms, int stop_fd,
+                        outcall_error *err)
 {
     OC_FREE char *path = NULL;
     OC_FREE struct wait_reply *w = calloc(1, sizeof(*w));
-    int r = w ? oc_docker_path(&path, err, "/containers/%s/wait?condition=not-running", id) : oc_no_memory(err);
+    int r =
+        w ? oc_docker_path(&path, err, "/containers/%s/wait?condition=not-running", id) : oc_no_memory(err);
     if (r < 0)
         return r;
     struct oc_docker_stream s = {.method = "POST",
@@ -164,8 +173,8 @@ static int wait_stopped(outcall_containers *m, const char *id, uint64_t timeout_
     return oc_docker_follow(m->docker, &s, err);
 }
 
-int outcall_containers_wait(outcall_containers *m, const char *text, uint64_t timeout_ms, int stop_fd, int *ret_exit_code,
-                            int *ret_oom_killed, outcall_error *err)
+int outcall_containers_wait(outcall_containers *m, const char *text, uint64_t timeout_ms, int stop_fd,
+                            int *ret_exit_code, int *ret_oom_killed, outcall_error *err)
 {
     OC_JSON json_t *before = NULL;
     OC_JSON json_t *after = NULL;

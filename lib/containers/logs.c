@@ -39,7 +39,8 @@ int outcall_containers_logs(outcall_containers *m, const char *text, const outca
                            oc_json_string(j, "Id", ""), o->follow ? "1" : "0", tail);
     if (r < 0)
         return r;
-    struct sink sink = {.demux = {.tty = oc_json_bool(j, "Config.Tty", false)}, .fn = fn, .userdata = userdata, .err = err};
+    struct sink sink = {
+        .demux = {.tty = oc_json_bool(j, "Config.Tty", false)}, .fn = fn, .userdata = userdata, .err = err};
     struct oc_docker_stream s = {.method = "GET",
                                  .path = path,
                                  .on_data = on_data,

@@ -5,21 +5,22 @@
 
 static int check_options(const outcall_containers_options *o, outcall_error *err)
 {
-    const char *missing = !o->docker                                          ? "docker"
-                          : !o->networks                                      ? "networks"
-                          : !o->denylist                                      ? "denylist"
-                          : !o->instance || !o->instance[0]                   ? "instance"
-                          : !o->shim_path                                     ? "shim_path"
-                          : !o->agent_socket_path && !o->hooks                ? "hooks or agent_socket_path"
+    const char *missing = !o->docker                           ? "docker"
+                          : !o->networks                       ? "networks"
+                          : !o->denylist                       ? "denylist"
+                          : !o->instance || !o->instance[0]    ? "instance"
+                          : !o->shim_path                      ? "shim_path"
+                          : !o->agent_socket_path && !o->hooks ? "hooks or agent_socket_path"
                           : o->hooks && !o->agent_socket_path && !o->hooks->open ? "hooks->open"
-                                                                              : NULL;
+                                                                                 : NULL;
     if (o->version < 1 || o->version > OUTCALL_CONTAINERS_OPTIONS_VERSION)
         return oc_fail(err, OUTCALL_E_INVALID, "options version %u: expected 1 to %d", o->version,
                        OUTCALL_CONTAINERS_OPTIONS_VERSION);
     return missing ? oc_fail(err, OUTCALL_E_INVALID, "%s: required option is missing", missing) : 0;
 }
 
-int outcall_containers_new(outcall_containers **ret, const outcall_containers_options *opts, outcall_error *err)
+int outcall_containers_new(outcall_containers **ret, const outcall_containers_options *opts,
+                           outcall_error *err)
 {
     if (!ret || !opts)
         return oc_fail(err, OUTCALL_E_INVALID, "ret and opts are required");
@@ -40,7 +41,8 @@ int outcall_containers_new(outcall_containers **ret, const outcall_containers_op
     m->on_event = opts->on_event;
     m->event_userdata = opts->event_userdata;
     if (oc_dup(&m->stage_dir, opts->stage_dir) < 0 || oc_dup(&m->instance, opts->instance) < 0 ||
-        oc_dup(&m->shim_path, opts->shim_path) < 0 || oc_dup(&m->agent_socket_path, opts->agent_socket_path) < 0 ||
+        oc_dup(&m->shim_path, opts->shim_path) < 0 ||
+        oc_dup(&m->agent_socket_path, opts->agent_socket_path) < 0 ||
         oc_dup(&m->proxy_address, opts->proxy_address) < 0 || oc_dup(&m->dns_address, opts->dns_address) < 0)
         r = oc_no_memory(err);
     if (r == 0)
@@ -58,7 +60,8 @@ outcall_containers *outcall_containers_free(outcall_containers *m)
     if (!m)
         return NULL;
     struct oc_entry *e = NULL, *next = NULL;
-    HASH_ITER (hh, m->table, e, next) {
+    HASH_ITER(hh, m->table, e, next)
+    {
         HASH_DEL(m->table, e);
         free(e);
     }
@@ -122,7 +125,8 @@ int oc_reserve(outcall_containers *m, const char *name, char ret_id[OUTCALL_CONT
     return e ? 0 : OUTCALL_E_NO_MEMORY;
 }
 
-bool oc_try_reserve(outcall_containers *m, const char *name, bool tell, char ret_id[OUTCALL_CONTAINER_ID_LEN + 1])
+bool oc_try_reserve(outcall_containers *m, const char *name, bool tell,
+                    char ret_id[OUTCALL_CONTAINER_ID_LEN + 1])
 {
     (void)pthread_mutex_lock(&m->lock);
     struct oc_entry *e = find_or_add(m, name);

@@ -23,8 +23,8 @@
 #define OC_SHIM_TARGET      "/usr/local/bin/outcall"
 #define OC_TARGET_LOG       "containers" /* the log's word for this folder */
 
-/* One name. It is reserved while somebody makes, removes or adopts the container behind it, and known (id set) from the
- * moment the engine has said that it exists. */
+/* One name. It is reserved while somebody makes, removes or adopts the container behind it, and known (id
+ * set) from the moment the engine has said that it exists. */
 struct oc_entry {
     char name[OC_NAME_SIZE];
     char id[OUTCALL_CONTAINER_ID_LEN + 1]; /* "" = not made yet */
@@ -50,13 +50,16 @@ struct outcall_containers {
     struct oc_entry *table;
 };
 
-/* Takes a name for oneself, waiting while somebody else has it; makes the entry when there is none. *ret_id: the id of
- * the container already known by that name, "" when there is none. */
-OC_NODISCARD int oc_reserve(outcall_containers *m, const char *name, char ret_id[OUTCALL_CONTAINER_ID_LEN + 1]);
-/* The same without waiting: false when somebody has it, who is told that something was missed; with tell false only when
- * it is not about to be made (its maker looks at it anyway). */
-bool oc_try_reserve(outcall_containers *m, const char *name, bool tell, char ret_id[OUTCALL_CONTAINER_ID_LEN + 1]);
-/* Gives it back. id: what is known now ("" forgets the entry). True when an event was missed meanwhile: oc_refresh. */
+/* Takes a name for oneself, waiting while somebody else has it; makes the entry when there is none. *ret_id:
+ * the id of the container already known by that name, "" when there is none. */
+OC_NODISCARD int oc_reserve(outcall_containers *m, const char *name,
+                            char ret_id[OUTCALL_CONTAINER_ID_LEN + 1]);
+/* The same without waiting: false when somebody has it, who is told that something was missed; with tell
+ * false only when it is not about to be made (its maker looks at it anyway). */
+bool oc_try_reserve(outcall_containers *m, const char *name, bool tell,
+                    char ret_id[OUTCALL_CONTAINER_ID_LEN + 1]);
+/* Gives it back. id: what is known now ("" forgets the entry). True when an event was missed meanwhile:
+ * oc_refresh. */
 bool oc_release(outcall_containers *m, const char *name, const char *id, bool attested);
 bool oc_is_attested(outcall_containers *m, const char *name);
 /* Is this name known or being made? What the clean-up of stages asks. */

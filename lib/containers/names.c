@@ -108,7 +108,8 @@ struct oc_names *oc_names_free(struct oc_names *n)
     if (!n)
         return NULL;
     struct name *name = NULL, *next = NULL;
-    HASH_ITER (hh, n->set, name, next) {
+    HASH_ITER(hh, n->set, name, next)
+    {
         HASH_DEL(n->set, name);
         free(name);
     }
@@ -132,12 +133,13 @@ static int rewrite(struct oc_names *n)
     return r;
 }
 
-/* One line at the end, without waiting for the disk: what a power failure can cost is the words "was already removed"
- * for a container of the last seconds. */
+/* One line at the end, without waiting for the disk: what a power failure can cost is the words "was already
+ * removed" for a container of the last seconds. */
 static int append(struct oc_names *n, const char *text)
 {
     char line[OC_NAME_SIZE + 2];
-    OC_CLOSE int fd = openat(n->dir_fd, FILE_NAME, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    OC_CLOSE int fd =
+        openat(n->dir_fd, FILE_NAME, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return OUTCALL_E_SYSTEM;
     int r = oc_format(line, sizeof(line), "%s\n", text);

@@ -1,5 +1,6 @@
-/* containers/names.h - the names this installation has ever managed, bounded, across restarts: what makes "remove" of a
- * container that is gone already a success, and of one that never was an error (S008-EC-008, EC-004). Thread-safe. */
+/* containers/names.h - the names this installation has ever managed, bounded, across restarts: what makes
+ * "remove" of a container that is gone already a success, and of one that never was an error (S008-EC-008,
+ * EC-004). Thread-safe. */
 #ifndef CONTAINERS_NAMES_H
 #define CONTAINERS_NAMES_H
 #include "base/base.h"

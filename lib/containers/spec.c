@@ -48,7 +48,8 @@ static int check_list(const char *field, const char *const *v, size_t n, size_t 
 }
 
 /* "KEY=value" with a key that is not empty and appears once. *ret_key_len of the i-th. */
-static int check_pair(const char *field, const char *const *v, size_t i, size_t *ret_key_len, outcall_error *err)
+static int check_pair(const char *field, const char *const *v, size_t i, size_t *ret_key_len,
+                      outcall_error *err)
 {
     size_t len = strcspn(v[i], "=");
     if (len == 0 || v[i][len] != '=')
@@ -64,7 +65,8 @@ static int check_pair(const char *field, const char *const *v, size_t i, size_t 
 
 bool oc_is_proxy_variable(const char *env, size_t len)
 {
-    static const char *const names[] = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"};
+    static const char *const names[] = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+                                        "http_proxy", "https_proxy", "no_proxy"};
     for (size_t i = 0; i < OC_ARRAY_SIZE(names); i++)
         if (strlen(names[i]) == len && memcmp(names[i], env, len) == 0)
             return true;
@@ -89,7 +91,8 @@ static int check_labels(const outcall_container_spec *s, outcall_error *err)
     for (size_t i = 0; i < s->n_labels && r == 0; i++) {
         size_t len = 0;
         r = check_pair("labels", s->labels, i, &len, err);
-        if (r == 0 && (oc_starts_with(s->labels[i], "managed-by=") || oc_starts_with(s->labels[i], "outcall.")))
+        if (r == 0 &&
+            (oc_starts_with(s->labels[i], "managed-by=") || oc_starts_with(s->labels[i], "outcall.")))
             r = INVALID(err, "labels[%zu]: \"%.*s\" is set by outcall and cannot be given", i,
                         (int)OC_MIN(len, 256U), s->labels[i]);
     }
@@ -103,7 +106,8 @@ static int check_numbers(const outcall_container_spec *s, outcall_error *err)
     if (s->tmp_size_bytes < OC_TMP_SIZE_MIN || s->tmp_size_bytes > INT64_MAX)
         return INVALID(err, "tmp_size: expected at least %u bytes", OC_TMP_SIZE_MIN);
     if (s->cpu_shares < OC_SHARES_MIN || s->cpu_shares > OC_SHARES_MAX)
-        return INVALID(err, "cpu_shares: expected %u to %u, got %u", OC_SHARES_MIN, OC_SHARES_MAX, s->cpu_shares);
+        return INVALID(err, "cpu_shares: expected %u to %u, got %u", OC_SHARES_MIN, OC_SHARES_MAX,
+                       s->cpu_shares);
     if (s->nano_cpus != 0 && (s->nano_cpus < OC_NANO_CPUS_MIN || s->nano_cpus > INT64_MAX))
         return INVALID(err, "cpus: expected at least 0.01");
     if (s->pids_max > OC_PIDS_MAX)

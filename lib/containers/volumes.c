@@ -5,7 +5,8 @@
 
 static int denied(outcall_error *err, const char *name, const char *why)
 {
-    int r = oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED, "volume mount denied: \"%s\" %s", name, why);
+    int r = oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED, "volume mount denied: \"%s\" %s",
+                         name, why);
     oc_error_at(err, name, 0, 0);
     return r;
 }
@@ -24,8 +25,8 @@ static int judge(const json_t *volume, const char *name, outcall_error *err)
 
 static int create(outcall_containers *m, const char *name, outcall_error *err)
 {
-    OC_JSON json_t *body = json_pack("{s:s, s:s, s:{}, s:{s:s}}", "Name", name, "Driver", "local", "DriverOpts", "Labels",
-                                     OC_LABEL_MANAGED, OC_LABEL_MANAGED_BY);
+    OC_JSON json_t *body = json_pack("{s:s, s:s, s:{}, s:{s:s}}", "Name", name, "Driver", "local",
+                                     "DriverOpts", "Labels", OC_LABEL_MANAGED, OC_LABEL_MANAGED_BY);
     OC_JSON json_t *reply = NULL;
     if (!body)
         return oc_no_memory(err);

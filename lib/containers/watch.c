@@ -40,13 +40,15 @@ static void on_rename(outcall_containers *m, const char *name, const char *id, c
     outcall_error why = OUTCALL_ERROR_INIT;
     const char *old = attribute(event, "oldName");
     old = old ? old + (old[0] == '/') : "";
-    (void)oc_fail_kind(&why, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN, "container \"%s\" was renamed to \"%s\"", old, name);
+    (void)oc_fail_kind(&why, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN,
+                       "container \"%s\" was renamed to \"%s\"", old, name);
     oc_quarantine(m, old, id, &why);
     if (oc_starts_with(old, OC_CONTAINER_PREFIX))
         oc_refresh(m, old);
 }
 
-/* A process that was let into a container from outside is harmless as long as it is held by the same walls. */
+/* A process that was let into a container from outside is harmless as long as it is held by the same walls.
+ */
 static void on_exec(outcall_containers *m, const char *name, const char *id, const json_t *event)
 {
     outcall_error e = OUTCALL_ERROR_INIT;
@@ -59,12 +61,13 @@ static void on_exec(outcall_containers *m, const char *name, const char *id, con
     if (r == 0)
         r = oc_docker_call(m->docker, "GET", path, NULL, 0, &status, &exec, &e);
     if (r < 0) {
-        oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e, "an exec in \"%s\" could not be inspected", name);
+        oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e, "an exec in \"%s\" could not be inspected",
+                     name);
         return;
     }
     if (status == 200 && oc_json_bool(exec, "ProcessConfig.privileged", false)) {
-        (void)oc_fail_kind(&e, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN, "a privileged process was started in container \"%s\"",
-                           name);
+        (void)oc_fail_kind(&e, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN,
+                           "a privileged process was started in container \"%s\"", name);
         oc_quarantine(m, name, id, &e);
     }
 }
@@ -95,7 +98,8 @@ static void on_container(outcall_containers *m, const json_t *event)
     } else if (strcmp(action, "rename") == 0) {
         on_rename(m, name, id, event);
     } else if (strcmp(action, "update") == 0) {
-        oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the limits of \"%s\" were changed behind our back", name);
+        oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the limits of \"%s\" were changed behind our back",
+               name);
         oc_event(m, "update", name, id, "");
     } else if (oc_starts_with(action, "exec_create")) {
         on_exec(m, name, id, event);
@@ -118,7 +122,8 @@ static int on_event(void *userdata, const json_t *event, uint64_t time_ns)
     return 0;
 }
 
-/* Subscribed: whatever happens from here on comes as an event, so this is the moment to look at everything. */
+/* Subscribed: whatever happens from here on comes as an event, so this is the moment to look at everything.
+ */
 static void on_open(void *userdata)
 {
     struct watch *w = userdata;
@@ -132,8 +137,8 @@ static void on_open(void *userdata)
 
 static json_t *filters(void)
 {
-    return json_pack("{s:[s, s], s:[s, s, s, s, s, s, s]}", "type", "container", "network", "event", "start", "die", "destroy",
-                     "rename", "update", "exec_create", "connect");
+    return json_pack("{s:[s, s], s:[s, s, s, s, s, s, s]}", "type", "container", "network", "event", "start",
+                     "die", "destroy", "rename", "update", "exec_create", "connect");
 }
 
 int outcall_containers_watch(outcall_containers *m, int stop_fd, outcall_error *err)
@@ -155,7 +160,8 @@ int outcall_containers_watch(outcall_containers *m, int stop_fd, outcall_error *
         int r = oc_docker_events(m->docker, &events, &since_ns, &e);
         if (r == OUTCALL_E_CLOSED)
             return 0;
-        oc_log_error(m->log, w.connected ? OUTCALL_LOG_WARN : OUTCALL_LOG_DEBUG, OC_TARGET_LOG, &e, "lost the engine's events");
+        oc_log_error(m->log, w.connected ? OUTCALL_LOG_WARN : OUTCALL_LOG_DEBUG, OC_TARGET_LOG, &e,
+                     "lost the engine's events");
         wait_ms = w.connected ? RETRY_MIN_MS : OC_MIN(wait_ms * 2, (uint64_t)RETRY_MAX_MS);
         int ready = oc_poll1(stop_fd, POLLIN, oc_deadline(wait_ms));
         if (ready != 0)

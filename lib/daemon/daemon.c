@@ -15,21 +15,23 @@
 #define DRAIN_MS 10000U /* requests in flight when the daemon is told to stop */
 #define BACKLOG  128
 
-/* What happened to a container goes to whoever follows the event stream. The engine itself comes without a name. */
+/* What happened to a container goes to whoever follows the event stream. The engine itself comes without a
+ * name. */
 static void on_event(void *userdata, const char *action, const char *name, const char *id, const char *detail)
 {
     outcall_daemon *d = userdata;
     if (strcmp(action, "engine-connected") == 0)
         oc_daemon_engine_ready(d);
     if (d->api)
-        outcall_host_api_event(d->api, name[0] ? "container" : "engine", action, name[0] ? name : NULL, id[0] ? id : NULL,
-                               detail[0] ? detail : NULL);
+        outcall_host_api_event(d->api, name[0] ? "container" : "engine", action, name[0] ? name : NULL,
+                               id[0] ? id : NULL, detail[0] ? detail : NULL);
 }
 
 static int make_denylist(outcall_daemon *d, outcall_error *err)
 {
     const struct oc_config *c = &d->config;
-    const char *ours[] = {c->host_socket, c->runtime_dir, c->state_dir, c->rules_dir, c->config_path, c->docker_socket};
+    const char *ours[] = {c->host_socket, c->runtime_dir, c->state_dir,
+                          c->rules_dir,   c->config_path, c->docker_socket};
     size_t n = OC_ARRAY_SIZE(ours), total = n + c->deny_paths.n;
     OC_FREE const char **paths = oc_new_array(total, sizeof(*paths));
     if (!paths)
@@ -74,7 +76,7 @@ static size_t sockets_n(void *userdata)
 static int make_parts(outcall_daemon *d, outcall_error *err)
 {
     outcall_docker_options docker = OUTCALL_DOCKER_OPTIONS_INIT;
-    docker.socket_path = d->config.docker_socket;
+    docker.docker_host = d->config.docker_host;
     docker.log = d->log;
     int r = outcall_docker_new(&d->docker, &docker, err);
     if (r == 0)
@@ -158,8 +160,8 @@ void oc_daemon_engine_ready(outcall_daemon *d)
     if (outcall_networks_create(d->networks, OC_DEFAULT_NETWORK, NULL, NULL, &created, &info, &err) < 0)
         oc_log_error(d->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &err, "the default network could not be made");
     else if (created)
-        oc_log(d->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "network \"%s\" created (%s)", outcall_network_info_name(info),
-               outcall_network_info_subnet(info));
+        oc_log(d->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "network \"%s\" created (%s)",
+               outcall_network_info_name(info), outcall_network_info_subnet(info));
 }
 
 /* Looks for the engine, with a bound. An absent one is no failure: the watch finds it when it comes. */
@@ -185,7 +187,8 @@ static int listen_host(outcall_daemon *d, int *ret_fd, outcall_error *err)
         *ret_fd = oc_take_fd(&d->listen_fd);
         return 0;
     }
-    return oc_http_listen_unix(d->config.host_socket, grouped ? 0660 : 0600, d->config.socket_group, BACKLOG, ret_fd, err);
+    return oc_http_listen_unix(d->config.host_socket, grouped ? 0660 : 0600, d->config.socket_group, BACKLOG,
+                               ret_fd, err);
 }
 
 static int wait_for_stop(int stop_fd, outcall_error *err)
@@ -207,12 +210,14 @@ static int serve(outcall_daemon *d, int stop_fd, outcall_error *err)
     if (r < 0)
         return r;
     fd = -1; /* the server has it */
-    oc_log(d->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "ready at %s", own_socket ? d->config.host_socket : "the socket handed in");
+    oc_log(d->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "ready at %s",
+           own_socket ? d->config.host_socket : "the socket handed in");
     if (d->on_ready)
         d->on_ready(d->userdata);
     r = wait_for_stop(stop_fd, err);
     if (own_socket && unlink(d->config.host_socket) < 0 && errno != ENOENT)
-        oc_log(d->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "cannot remove \"%s\": %s", d->config.host_socket, strerror(errno));
+        oc_log(d->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "cannot remove \"%s\": %s", d->config.host_socket,
+               strerror(errno));
     oc_log(d->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "stopping; containers go on");
     return r;
 }

@@ -14,9 +14,10 @@ struct outcall_daemon {
     void (*on_ready)(void *userdata);
     void *userdata;
 
-    char *agents_dir, *stage_dir; /* below the runtime directory; stage_dir NULL: stages cannot be made here */
-    int lock_fd;                  /* held as long as the daemon lives */
-    int listen_fd;                /* handed in, or -1 */
+    char *agents_dir,
+        *stage_dir; /* below the runtime directory; stage_dir NULL: stages cannot be made here */
+    int lock_fd;    /* held as long as the daemon lives */
+    int listen_fd;  /* handed in, or -1 */
     bool ran;
 
     outcall_docker *docker;

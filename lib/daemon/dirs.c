@@ -40,10 +40,12 @@ static int busy(int lock_fd, const char *dir, outcall_error *err)
     if (oc_read_all(lock_fd, PID_TEXT, &text, &len) < 0 || len < 2 ||
         oc_parse_u64(text, len - 1, 1, INT32_MAX, &pid) < 0)
         return oc_fail(err, OUTCALL_E_BUSY, "another outcalld uses the runtime directory \"%s\"", dir);
-    return oc_fail(err, OUTCALL_E_BUSY, "another outcalld (pid %d) uses the runtime directory \"%s\"", (int)pid, dir);
+    return oc_fail(err, OUTCALL_E_BUSY, "another outcalld (pid %d) uses the runtime directory \"%s\"",
+                   (int)pid, dir);
 }
 
-/* The kernel gives the lock back when the process is gone, however it went: there is no stale lock to guess about. */
+/* The kernel gives the lock back when the process is gone, however it went: there is no stale lock to guess
+ * about. */
 static int lock(int dir_fd, const char *dir, int *ret_fd, outcall_error *err)
 {
     char text[PID_TEXT];
@@ -70,7 +72,8 @@ static int open_stage(outcall_daemon *d, outcall_error *err)
         return 0;
     if (r == OUTCALL_E_NO_MEMORY)
         return oc_no_memory(err);
-    oc_log_error(d->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e, "bind mounts will be refused and nothing attested");
+    oc_log_error(d->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e,
+                 "bind mounts will be refused and nothing attested");
     free(d->stage_dir);
     d->stage_dir = NULL;
     return 0;
@@ -93,8 +96,8 @@ int oc_daemon_open_dirs(outcall_daemon *d, outcall_error *err)
     if (r == OUTCALL_E_DENIED)
         return oc_fail(err, r, "rules-dir: \"%s\" %s", d->config.rules_dir, why);
     if (r < 0)
-        oc_log(d->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "rules-dir: \"%s\": %s: no rules", d->config.rules_dir,
-               strerror(errno));
+        oc_log(d->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "rules-dir: \"%s\": %s: no rules",
+               d->config.rules_dir, strerror(errno));
     d->agents_dir = oc_asprintf("%s/agents", d->config.runtime_dir);
     return d->agents_dir ? open_stage(d, err) : oc_no_memory(err);
 }

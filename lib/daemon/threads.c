@@ -24,13 +24,15 @@ static void hook_close(void *userdata, const char *name)
 }
 
 /* Directories that a crash left: the agent server closes what it has not opened too. */
-static void hook_sweep(void *userdata, int (*keep)(void *keep_userdata, const char *name), void *keep_userdata)
+static void hook_sweep(void *userdata, int (*keep)(void *keep_userdata, const char *name),
+                       void *keep_userdata)
 {
     outcall_daemon *d = userdata;
     DIR *dir = opendir(d->agents_dir);
     const struct dirent *e = NULL;
     if (!dir) {
-        oc_log(d->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "cannot read \"%s\": %s", d->agents_dir, strerror(errno));
+        oc_log(d->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "cannot read \"%s\": %s", d->agents_dir,
+               strerror(errno));
         return;
     }
     while ((e = readdir(dir)))
@@ -47,7 +49,8 @@ outcall_agent_hooks oc_daemon_agent_hooks(outcall_daemon *d)
 static void *run_agents(void *arg)
 {
     outcall_daemon *d = arg;
-    struct pollfd p[2] = {{.fd = outcall_agent_server_fd(d->agents), .events = POLLIN}, {.fd = d->stop_fd, .events = POLLIN}};
+    struct pollfd p[2] = {{.fd = outcall_agent_server_fd(d->agents), .events = POLLIN},
+                          {.fd = d->stop_fd, .events = POLLIN}};
     for (;;) {
         outcall_error err = OUTCALL_ERROR_INIT;
         int64_t wait = outcall_agent_server_timeout_ms(d->agents);
@@ -68,7 +71,8 @@ static void *run_watch(void *arg)
     outcall_daemon *d = arg;
     outcall_error err = OUTCALL_ERROR_INIT;
     if (outcall_containers_watch(d->containers, d->stop_fd, &err) < 0)
-        oc_log_error(d->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &err, "nobody watches the engine's events any more");
+        oc_log_error(d->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &err,
+                     "nobody watches the engine's events any more");
     return NULL;
 }
 

@@ -3,8 +3,8 @@
 #define HOST_API_API_H
 #include "host_api/event_log.h"
 #include "http/server.h"
-#include "json/json.h"
 #include "outcall/host_api.h"
+#include "json/json.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -45,8 +45,8 @@ struct oc_request {
     bool streaming; /* the status line is out, or would be */
 };
 
-/* A handler writes the answer's `data` into *ret_data, or fails with err filled. Streams answer by themselves and leave
- * *ret_data NULL after oc_stream_begin. */
+/* A handler writes the answer's `data` into *ret_data, or fails with err filled. Streams answer by themselves
+ * and leave *ret_data NULL after oc_stream_begin. */
 typedef int (*oc_route_fn)(outcall_host_api *h, struct oc_request *q, json_t **ret_data, outcall_error *err);
 
 struct oc_route {
@@ -56,16 +56,18 @@ struct oc_route {
     bool takes_body;
 };
 
-extern const struct oc_route oc_container_routes[], oc_network_routes[], oc_status_routes[]; /* end: method NULL */
+extern const struct oc_route oc_container_routes[], oc_network_routes[],
+    oc_status_routes[]; /* end: method NULL */
 
 /* The arguments, strictly. A value is NULL when absent. OUTCALL_E_INVALID naming the argument. */
 const char *oc_query_get(const struct oc_request *q, const char *name);
-OC_NODISCARD int oc_query_required(const struct oc_request *q, const char *name, const char **ret, outcall_error *err);
+OC_NODISCARD int oc_query_required(const struct oc_request *q, const char *name, const char **ret,
+                                   outcall_error *err);
 OC_NODISCARD int oc_query_flag(const struct oc_request *q, const char *name, bool *ret, outcall_error *err);
 
 /* The body as a JSON object, by table. *ret_json: new; the decoded strings live in it. */
-OC_NODISCARD int oc_request_decode(const struct oc_request *q, const struct oc_json_field *fields, size_t n, void *ret,
-                                   json_t **ret_json, outcall_error *err);
+OC_NODISCARD int oc_request_decode(const struct oc_request *q, const struct oc_json_field *fields, size_t n,
+                                   void *ret, json_t **ret_json, outcall_error *err);
 
 /* JSON lines: the status line goes out at once, then one line for each value. */
 OC_NODISCARD int oc_stream_begin(struct oc_request *q);

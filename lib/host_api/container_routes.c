@@ -23,9 +23,9 @@ struct create_request {
     bool interactive, tty;
 };
 
-#define F(name, type, required, min, max)                                                                    \
-    {                                                                                                        \
-        #name, type, offsetof(struct create_request, name), required, min, max                               \
+#define F(name, type, required, min, max)                                      \
+    {                                                                          \
+        #name, type, offsetof(struct create_request, name), required, min, max \
     }
 
 static const struct oc_json_field create_fields[] = {
@@ -85,7 +85,8 @@ static int join_labels(struct create_parts *p, outcall_error *err)
 {
     const char *key = NULL;
     const json_t *value = NULL;
-    json_object_foreach ((json_t *)p->request.labels, key, value) {
+    json_object_foreach((json_t *)p->request.labels, key, value)
+    {
         if (!key[0] || strchr(key, '='))
             return oc_fail(err, OUTCALL_E_INVALID, "labels: a key is neither empty nor has it a \"=\"");
         OC_FREE char *pair = oc_asprintf("%s=%s", key, json_string_value(value));
@@ -143,7 +144,8 @@ static int create(outcall_host_api *h, struct oc_request *q, json_t **ret, outca
     if (r < 0)
         return r;
     *ret = json_pack("{s:s, s:s, s:b, s:b}", "container_id", outcall_container_info_id(info), "name",
-                     outcall_container_info_name(info), "created", 1, "attested", outcall_container_info_attested(info));
+                     outcall_container_info_name(info), "created", 1, "attested",
+                     outcall_container_info_attested(info));
     return 0;
 }
 
@@ -242,8 +244,8 @@ static json_t *mounts_json(const outcall_container_info *i)
     outcall_mount m;
     const char *type = NULL;
     for (size_t k = 0; a && outcall_container_info_mount(i, k, &m, &type) == 0; k++)
-        if (oc_json_add(a, json_pack("{s:s, s:s, s:s, s:b}", "type", type, "source", m.source, "target", m.target,
-                                     "read_only", m.read_only)))
+        if (oc_json_add(a, json_pack("{s:s, s:s, s:s, s:b}", "type", type, "source", m.source, "target",
+                                     m.target, "read_only", m.read_only)))
             return NULL;
     return oc_take_ptr(&a);
 }
@@ -302,7 +304,8 @@ static int logs(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall
         r = oc_query_flag(q, "follow", &follow, err);
     if (r == 0 && tail && strcmp(tail, "all") != 0) {
         if (oc_parse_u32(tail, strlen(tail), 0, INT32_MAX, &tail_n) < 0)
-            r = oc_fail(err, OUTCALL_E_INVALID, "tail: expected a number of lines or \"all\", got \"%s\"", tail);
+            r = oc_fail(err, OUTCALL_E_INVALID, "tail: expected a number of lines or \"all\", got \"%s\"",
+                        tail);
         o.tail_n = tail_n;
     }
     o.follow = follow && q->call; /* without a socket there is nobody who could end it */
@@ -320,13 +323,15 @@ static int wait_container(outcall_host_api *h, struct oc_request *q, json_t **re
     int exit_code = 0, oom = 0;
     int r = oc_query_required(q, "name", &name, err);
     if (r == 0)
-        r = outcall_containers_wait(h->containers, name, UINT64_MAX, oc_stream_stop_fd(q), &exit_code, &oom, err);
+        r = outcall_containers_wait(h->containers, name, UINT64_MAX, oc_stream_stop_fd(q), &exit_code, &oom,
+                                    err);
     if (r == 0)
         *ret = json_pack("{s:i, s:b}", "exit_code", exit_code, "oom_killed", oom);
     return r;
 }
 
-static int pull_progress(void *userdata, const char *layer, const char *status, uint64_t current, uint64_t total)
+static int pull_progress(void *userdata, const char *layer, const char *status, uint64_t current,
+                         uint64_t total)
 {
     return oc_stream_line(userdata, json_pack("{s:s, s:s, s:I, s:I}", "layer", layer ? layer : "", "status",
                                               status ? status : "", "current", (json_int_t)current, "total",

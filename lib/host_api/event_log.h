@@ -13,8 +13,8 @@ struct oc_event_log *oc_event_log_free(struct oc_event_log *l); /* no follower m
 /* take_line: malloc'd text of one JSON value, NULL counts as a lost one. */
 void oc_event_log_add(struct oc_event_log *l, char *take_line);
 
-/* The event with number *seq or the oldest one kept after it: new text, free(); *seq becomes the number to ask for next,
- * *ret_lost how many were passed over. NULL when there is none yet, or no memory. */
+/* The event with number *seq or the oldest one kept after it: new text, free(); *seq becomes the number to
+ * ask for next, *ret_lost how many were passed over. NULL when there is none yet, or no memory. */
 char *oc_event_log_get(struct oc_event_log *l, uint64_t *seq, uint64_t *ret_lost);
 
 /* A descriptor that becomes readable with each event; new, to be given back. OUTCALL_E_SYSTEM, _NO_MEMORY. */

@@ -63,7 +63,8 @@ static bool in_group(int fd, gid_t primary, gid_t group)
     return false;
 }
 
-/* A peer that may not is served all the same, with 403: its caller then sees why. The marker is what the router asks. */
+/* A peer that may not is served all the same, with 403: its caller then sees why. The marker is what the
+ * router asks. */
 static int accept_peer(void *userdata, int fd, void **ret_peer)
 {
     static char allowed;
@@ -75,12 +76,14 @@ static int accept_peer(void *userdata, int fd, void **ret_peer)
         oc_log_error(h->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &err, "a peer could not be identified");
         return 0;
     }
-    bool known = peer.uid == 0 || peer.uid == geteuid() ||
-                 (h->group != (gid_t)-1 && in_group(fd, peer.gid, h->group));
+    bool known =
+        peer.uid == 0 || peer.uid == geteuid() || (h->group != (gid_t)-1 && in_group(fd, peer.gid, h->group));
     bool contained = known && outcall_peer_is_contained(&peer, &err) != 0;
     if (!known || contained)
-        oc_log(h->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "refused pid %d, uid %u: %s", (int)peer.pid, (unsigned)peer.uid,
-               contained ? "it lives in a container" : "neither root, nor the daemon's user, nor in the group");
+        oc_log(h->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "refused pid %d, uid %u: %s", (int)peer.pid,
+               (unsigned)peer.uid,
+               contained ? "it lives in a container"
+                         : "neither root, nor the daemon's user, nor in the group");
     else
         *ret_peer = &allowed;
     outcall_peer_done(&peer);
@@ -125,12 +128,12 @@ void outcall_host_api_stop(outcall_host_api *h, uint64_t drain_ms)
     h->server = oc_http_server_free(h->server);
 }
 
-void outcall_host_api_event(outcall_host_api *h, const char *type, const char *action, const char *name, const char *id,
-                            const char *detail)
+void outcall_host_api_event(outcall_host_api *h, const char *type, const char *action, const char *name,
+                            const char *id, const char *detail)
 {
     char now[OC_RFC3339_SIZE];
     oc_rfc3339(time(NULL), now);
-    OC_JSON json_t *j = json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?}", "time", now, "type", type, "action", action, "name", name,
-                                  "id", id, "detail", detail);
+    OC_JSON json_t *j = json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?}", "time", now, "type", type, "action",
+                                  action, "name", name, "id", id, "detail", detail);
     oc_event_log_add(h->events, j ? oc_json_dump(j, NULL) : NULL);
 }

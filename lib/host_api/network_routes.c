@@ -24,7 +24,8 @@ static int create(outcall_host_api *h, struct oc_request *q, json_t **ret, outca
         r = outcall_networks_create(h->networks, n.name, n.subnet, n.gateway, &created, &info, err);
     if (r == 0)
         *ret = json_pack("{s:s, s:s, s:s, s:b}", "network_id", outcall_network_info_id(info), "name",
-                         outcall_network_info_name(info), "subnet", outcall_network_info_subnet(info), "created", created);
+                         outcall_network_info_name(info), "subnet", outcall_network_info_subnet(info),
+                         "created", created);
     return r;
 }
 
@@ -51,9 +52,10 @@ static json_t *network_json(const outcall_network_info *i)
     for (size_t k = 0; containers && outcall_network_info_container(i, k, &name, &address) == 0; k++)
         if (oc_json_add(containers, json_pack("{s:s, s:s}", "name", name, "ipv4_address", address)))
             return NULL;
-    return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:O}", "exists", 1, "network_id", outcall_network_info_id(i), "name",
-                     outcall_network_info_name(i), "subnet", outcall_network_info_subnet(i), "gateway",
-                     outcall_network_info_gateway(i), "bridge", outcall_network_info_bridge(i), "containers", containers);
+    return json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:O}", "exists", 1, "network_id",
+                     outcall_network_info_id(i), "name", outcall_network_info_name(i), "subnet",
+                     outcall_network_info_subnet(i), "gateway", outcall_network_info_gateway(i), "bridge",
+                     outcall_network_info_bridge(i), "containers", containers);
 }
 
 static int list(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall_error *err)

@@ -31,8 +31,8 @@ int oc_query_flag(const struct oc_request *q, const char *name, bool *ret, outca
     return 0;
 }
 
-int oc_request_decode(const struct oc_request *q, const struct oc_json_field *fields, size_t n, void *ret, json_t **ret_json,
-                      outcall_error *err)
+int oc_request_decode(const struct oc_request *q, const struct oc_json_field *fields, size_t n, void *ret,
+                      json_t **ret_json, outcall_error *err)
 {
     OC_JSON json_t *j = NULL;
     int r = oc_json_load(q->body, q->body_len, &j, err);
@@ -100,6 +100,7 @@ json_t *oc_error_json(const outcall_error *err, int *ret_status)
     int kind = err->kind ? err->kind : kind_of(err->code);
     const char *text = err->text[0] ? err->text : outcall_code_string(err->code);
     *ret_status = outcall_kind_status(kind);
-    return json_pack("{s:b, s:s, s:s}", "success", 0, "error", oc_utf8_valid(text, strlen(text)) ? text : "invalid text", "code",
+    return json_pack("{s:b, s:s, s:s}", "success", 0, "error",
+                     oc_utf8_valid(text, strlen(text)) ? text : "invalid text", "code",
                      outcall_kind_name(kind));
 }

@@ -44,7 +44,8 @@ static int run_route(outcall_host_api *h, struct oc_request *q, json_t **ret, ou
 {
     const struct oc_route *route = find_route(q);
     if (!route)
-        return oc_fail_kind(err, OUTCALL_E_NOT_FOUND, OUTCALL_KIND_NOT_FOUND, "no such endpoint: %s %s", q->method, q->path);
+        return oc_fail_kind(err, OUTCALL_E_NOT_FOUND, OUTCALL_KIND_NOT_FOUND, "no such endpoint: %s %s",
+                            q->method, q->path);
     int r = check_query(route, q, err);
     if (r == 0 && !route->takes_body && q->body_len > 0)
         r = oc_fail(err, OUTCALL_E_INVALID, "this endpoint takes no body");
@@ -89,8 +90,8 @@ static int answer(outcall_host_api *h, struct oc_request *q)
     }
     if (r == 0)
         (void)atomic_fetch_add(&h->requests[q->status / 100 % OC_STATUS_KINDS], 1);
-    oc_log(h->log, OUTCALL_LOG_DEBUG, OC_TARGET_LOG, "%s %s: %d in %llu ms%s%s", q->method, q->path, q->status,
-           (unsigned long long)(oc_now_ms() - begin), err.code ? ": " : "", err.text);
+    oc_log(h->log, OUTCALL_LOG_DEBUG, OC_TARGET_LOG, "%s %s: %d in %llu ms%s%s", q->method, q->path,
+           q->status, (unsigned long long)(oc_now_ms() - begin), err.code ? ": " : "", err.text);
     return r;
 }
 
@@ -120,7 +121,8 @@ void oc_host_api_serve(void *userdata, oc_http_call *call)
 {
     outcall_host_api *h = userdata;
     OC_CLEANUP(oc_buf_done) struct oc_buf out = OC_BUF_INIT;
-    struct oc_request q = {.method = oc_http_call_method(call), .path = oc_http_call_path(call), .call = call, .out = &out};
+    struct oc_request q = {
+        .method = oc_http_call_method(call), .path = oc_http_call_path(call), .call = call, .out = &out};
     if (!oc_http_call_peer(call)) {
         reply_error(call, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN, "this peer may not use the host API");
         return;
@@ -198,8 +200,8 @@ static int split_target(char *target, struct oc_request *q)
     return 0;
 }
 
-int outcall_host_api_handle(outcall_host_api *h, const char *method, const char *target, const char *body, size_t len,
-                            int *ret_status, char **ret_body, size_t *ret_len, outcall_error *err)
+int outcall_host_api_handle(outcall_host_api *h, const char *method, const char *target, const char *body,
+                            size_t len, int *ret_status, char **ret_body, size_t *ret_len, outcall_error *err)
 {
     OC_CLEANUP(oc_buf_done) struct oc_buf out = OC_BUF_INIT;
     struct oc_request q = {.method = method, .body = body ? body : "", .body_len = len, .out = &out};
@@ -211,7 +213,8 @@ int outcall_host_api_handle(outcall_host_api *h, const char *method, const char 
     int r = split_target(copy, &q);
     if (r < 0) {
         q.status = 400;
-        r = oc_buf_str(&out, "{\"success\":false,\"error\":\"malformed target\",\"code\":\"invalid_request\"}");
+        r = oc_buf_str(&out,
+                       "{\"success\":false,\"error\":\"malformed target\",\"code\":\"invalid_request\"}");
     } else {
         r = answer(h, &q);
     }

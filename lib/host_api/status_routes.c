@@ -18,18 +18,19 @@ static json_t *docker_json(const outcall_host_api *h)
 {
     struct oc_docker_state s;
     oc_docker_state(h->docker, &s);
-    return json_pack("{s:s, s:s, s:s, s:s}", "state", s.reachable ? "reachable" : "unreachable", "socket", s.socket,
-                     "server_version", s.server_version, "api_version", s.api_version);
+    return json_pack("{s:s, s:s, s:s, s:s}", "state", s.reachable ? "reachable" : "unreachable", "socket",
+                     s.socket, "server_version", s.server_version, "api_version", s.api_version);
 }
 
 static int status(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall_error *err)
 {
     (void)q;
     (void)err;
-    *ret = json_pack("{s:s, s:I, s:o, s:{s:i, s:i, s:i, s:i}, s:I, s:I}", "version", outcall_version_string(), "uptime_s",
-                     (json_int_t)((oc_now_ms() - h->started_ms) / 1000), "docker", docker_json(h), "rules", "files", 0,
-                     "rules", 0, "generation", 0, "errors", 0, "containers",
-                     (json_int_t)outcall_containers_count(h->containers), "sockets", (json_int_t)sockets_n(h));
+    *ret =
+        json_pack("{s:s, s:I, s:o, s:{s:i, s:i, s:i, s:i}, s:I, s:I}", "version", outcall_version_string(),
+                  "uptime_s", (json_int_t)((oc_now_ms() - h->started_ms) / 1000), "docker", docker_json(h),
+                  "rules", "files", 0, "rules", 0, "generation", 0, "errors", 0, "containers",
+                  (json_int_t)outcall_containers_count(h->containers), "sockets", (json_int_t)sockets_n(h));
     return 0;
 }
 
@@ -97,24 +98,25 @@ static int metrics(outcall_host_api *h, struct oc_request *q, json_t **ret, outc
     struct oc_docker_state s;
     (void)ret;
     oc_docker_state(h->docker, &s);
-    int r = oc_buf_printf(q->out,
-                          "# HELP outcall_info Version of the daemon.\n# TYPE outcall_info gauge\n"
-                          "outcall_info{version=\"%s\"} 1\n"
-                          "# HELP outcall_uptime_seconds Seconds since the start.\n# TYPE outcall_uptime_seconds gauge\n"
-                          "outcall_uptime_seconds %llu\n"
-                          "# HELP outcall_docker_reachable 1 when the last call reached the engine.\n"
-                          "# TYPE outcall_docker_reachable gauge\noutcall_docker_reachable %d\n"
-                          "# HELP outcall_containers Containers managed now.\n# TYPE outcall_containers gauge\n"
-                          "outcall_containers %zu\n"
-                          "# HELP outcall_agent_sockets Agent sockets open now.\n# TYPE outcall_agent_sockets gauge\n"
-                          "outcall_agent_sockets %zu\n"
-                          "# HELP outcall_events_lost_total Events lost for lack of memory.\n"
-                          "# TYPE outcall_events_lost_total counter\noutcall_events_lost_total %llu\n"
-                          "# HELP outcall_host_requests_total Answers of the host API by class of status.\n"
-                          "# TYPE outcall_host_requests_total counter\n",
-                          outcall_version_string(), (unsigned long long)((oc_now_ms() - h->started_ms) / 1000), s.reachable,
-                          outcall_containers_count(h->containers), sockets_n(h),
-                          (unsigned long long)oc_event_log_lost(h->events));
+    int r = oc_buf_printf(
+        q->out,
+        "# HELP outcall_info Version of the daemon.\n# TYPE outcall_info gauge\n"
+        "outcall_info{version=\"%s\"} 1\n"
+        "# HELP outcall_uptime_seconds Seconds since the start.\n# TYPE outcall_uptime_seconds gauge\n"
+        "outcall_uptime_seconds %llu\n"
+        "# HELP outcall_docker_reachable 1 when the last call reached the engine.\n"
+        "# TYPE outcall_docker_reachable gauge\noutcall_docker_reachable %d\n"
+        "# HELP outcall_containers Containers managed now.\n# TYPE outcall_containers gauge\n"
+        "outcall_containers %zu\n"
+        "# HELP outcall_agent_sockets Agent sockets open now.\n# TYPE outcall_agent_sockets gauge\n"
+        "outcall_agent_sockets %zu\n"
+        "# HELP outcall_events_lost_total Events lost for lack of memory.\n"
+        "# TYPE outcall_events_lost_total counter\noutcall_events_lost_total %llu\n"
+        "# HELP outcall_host_requests_total Answers of the host API by class of status.\n"
+        "# TYPE outcall_host_requests_total counter\n",
+        outcall_version_string(), (unsigned long long)((oc_now_ms() - h->started_ms) / 1000), s.reachable,
+        outcall_containers_count(h->containers), sockets_n(h),
+        (unsigned long long)oc_event_log_lost(h->events));
     for (int class = 2; class < OC_STATUS_KINDS && r == 0; class ++)
         r = oc_buf_printf(q->out, "outcall_host_requests_total{status=\"%dxx\"} %llu\n", class,
                           (unsigned long long)atomic_load(&h->requests[class]));
