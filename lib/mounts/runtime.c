@@ -129,6 +129,16 @@ static bool is_init(const struct oc_mount_entry *e)
     return false;
 }
 
+/* Podman covers these in a container with a read-only root. */
+static bool is_scratch(const struct oc_mount_entry *e, const struct oc_mountinfo *host)
+{
+    static const char *const points[] = {"/run", "/tmp", "/var/tmp"};
+    for (size_t i = 0; i < OC_ARRAY_SIZE(points); i++)
+        if (oc_streq(e->point, points[i]))
+            return is_own(e, "tmpfs", host);
+    return false;
+}
+
 enum oc_runtime_answer oc_runtime_mounts(const struct oc_mount_entry *e, const struct oc_mountinfo *inside,
                                          const struct oc_mountinfo *host)
 {
@@ -149,5 +159,7 @@ enum oc_runtime_answer oc_runtime_mounts(const struct oc_mount_entry *e, const s
         yes = below_sys(e, inside, host);
     else if (oc_path_contains("/dev", e->point))
         yes = below_dev(e, inside, host);
+    else
+        yes = is_scratch(e, host);
     return yes ? OC_RUNTIME_YES : OC_RUNTIME_NO;
 }
