@@ -1,0 +1,133 @@
+#include "agent_server/listener.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "core/error.h"
+#include "core/log.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char not_ready[] =
+    "{\"success\":false,\"error\":\"the agent API is not ready\",\"code\":\"not_ready\"}";
+
+static bool is_lower_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool oc_agent_name_ok(const char *name)
+{
+    size_t n = strlen(name);
+    if (n == 0 || n > OC_AGENT_NAME_MAX || !is_lower_or_digit(name[0]))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!is_lower_or_digit(name[i]) && !strchr("_.-", name[i]))
+            return false;
+    return true;
+}
+
+static void answer(void *userdata, oc_http_call *call)
+{
+    (void)userdata;
+    oc_http_reply(call, 503, strdup(not_ready), sizeof(not_ready) - 1, 0);
+}
+
+static char *error_body(void *userdata, int status, const char *text)
+{
+    int kind = status == 413  ? OUTCALL_KIND_TOO_LARGE
+               : status < 500 ? OUTCALL_KIND_INVALID_REQUEST
+                              : OUTCALL_KIND_INTERNAL;
+    (void)userdata;
+    return oc_asprintf("{\"success\":false,\"error\":\"%s\",\"code\":\"%s\"}", text, outcall_kind_name(kind));
+}
+
+/* The container's own directory, through which it is mounted: it must be one that only we can have filled. */
+static int open_own_dir(int dir_fd, const char *name, int *ret_fd, outcall_error *err)
+{
+    struct stat st;
+    if (mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
+        return oc_fail_errno(err, "agent directory \"%s\"", name);
+    OC_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+        return oc_fail(err, OUTCALL_E_DENIED, "agent directory \"%s\" is not a directory", name);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return oc_fail_errno(err, "agent directory \"%s\"", name);
+    if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH)))
+        return oc_fail(err, OUTCALL_E_DENIED, "agent directory \"%s\" can be changed by other users", name);
+    if (fchmod(fd, 0755) < 0)
+        return oc_fail_errno(err, "agent directory \"%s\"", name);
+    *ret_fd = oc_take_fd(&fd);
+    return 0;
+}
+
+static int listen_in(struct oc_agent_listener *l, int own_fd, unsigned max_connections, outcall_log *log,
+                     outcall_error *err)
+{
+    OC_CLOSE int fd = -1;
+    int r = oc_http_listen_at(own_fd, "agent.sock", 0666, (gid_t)-1, OC_AGENT_BACKLOG, &fd, err);
+    if (r < 0)
+        return r;
+    struct oc_http_server_options o = {.listen_fd = fd,
+                                       .max_connections = max_connections,
+                                       .max_body = OC_AGENT_BODY_MAX,
+                                       .handle = answer,
+                                       .error_body = error_body,
+                                       .log = log};
+    r = oc_http_server_new(&l->http, &o, err);
+    if (r == 0)
+        fd = -1;
+    return r;
+}
+
+int oc_agent_listener_new(struct oc_agent_listener **ret, int dir_fd, const char *name,
+                          unsigned max_connections, outcall_log *log, outcall_error *err)
+{
+    OC_CLOSE int own_fd = -1;
+    struct oc_agent_listener *l = calloc(1, sizeof(*l));
+    if (!l)
+        return oc_no_memory(err);
+    (void)oc_copy(l->name, sizeof(l->name), name, strlen(name));
+    int r = open_own_dir(dir_fd, name, &own_fd, err);
+    if (r == 0)
+        r = listen_in(l, own_fd, max_connections, log, err);
+    if (r < 0) {
+        (void)oc_agent_listener_free(l);
+        return r;
+    }
+    *ret = l;
+    return 0;
+}
+
+struct oc_agent_listener *oc_agent_listener_free(struct oc_agent_listener *l)
+{
+    if (l)
+        (void)oc_http_server_free(l->http);
+    free(l);
+    return NULL;
+}
+
+static void remove_sockets(int own_fd)
+{
+    DIR *d = fdopendir(own_fd);
+    if (!d) {
+        oc_close(own_fd);
+        return;
+    }
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        if (strcmp(e->d_name, "agent.sock") == 0 || oc_starts_with(e->d_name, ".sock."))
+            (void)unlinkat(dirfd(d), e->d_name, 0);
+    (void)closedir(d);
+}
+
+void oc_agent_listener_remove_files(int dir_fd, const char *name, const outcall_log *log)
+{
+    int own_fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (own_fd < 0 && errno == ENOENT)
+        return;
+    if (own_fd >= 0)
+        remove_sockets(own_fd);
+    if (own_fd < 0 || unlinkat(dir_fd, name, AT_REMOVEDIR) < 0)
+        oc_log(log, OUTCALL_LOG_WARN, "agents", "the socket directory of \"%s\" could not be removed", name);
+}
