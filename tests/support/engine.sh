@@ -200,13 +200,55 @@ engine_clean()
         [ -z "$ids" ] || timeout 60 env DOCKER_CONFIG="$ENGINE_DIR/cli" docker -H "unix://$ENGINE_DIR/docker.sock" rm -f $ids >/dev/null 2>&1
     fi
     [ -z "${REGISTRY_PID:-}" ] || stop_pid "$REGISTRY_PID" 5
-    [ -z "${PODMAN_PID:-}" ] || stop_pid "$PODMAN_PID" 5
+    podman_clean
     engine_down
     engine_end_strays
     awk '{ print $5 }' /proc/self/mountinfo | grep -F "$ENGINE_DIR/" | sort -r | while read -r path; do
         umount -l "$path" 2>/dev/null
     done
     rm -rf --one-file-system "$ENGINE_DIR"
+}
+
+podman_answers()
+{
+    pid_gone "$PODMAN_PID" && return 0
+    curl -fs --max-time 5 --unix-socket "$ENGINE_DIR/podman.sock" http://podman/version >/dev/null
+}
+
+# engine_podman: Podman's Docker-compatible service beside the engine, with its own storage, network namespace and
+# the plain image; sets PODMAN_PID, PODMAN_SOCKET. Podman asks for more open files than
+# every kernel allows, and for an init that Debian does not install with it: the one of docker.io does.
+engine_podman()
+{
+    local root
+    PODMAN_PID= PODMAN_SOCKET=$ENGINE_DIR/podman.sock
+    command -v podman >/dev/null || { echo "podman is not installed" >&2; return 1; }
+    mkdir -p "$ENGINE_DIR/podman"
+    printf '[containers]\ndefault_ulimits = ["nofile=1024:1024","nproc=1024:1024"]\n[engine]\ninit_path = "/usr/bin/docker-init"\n' >"$ENGINE_DIR/containers.conf"
+    setsid unshare -n sh -c 'ip link set lo up && exec env CONTAINERS_CONF="$0/containers.conf" TMPDIR="$0/podman" podman \
+        --root "$0/podman/root" --runroot "$0/podman/run" --tmpdir "$0/podman/tmp" --network-config-dir "$0/podman/net" \
+        --storage-driver overlay --cgroup-manager cgroupfs --events-backend file \
+        system service --time 0 "unix://$0/podman.sock"' "$ENGINE_DIR" </dev/null >"$ENGINE_DIR/podman.log" 2>&1 3>&- 4>&- &
+    PODMAN_PID=$!
+    disown "$PODMAN_PID"
+    poll 20 podman_answers
+    pid_gone "$PODMAN_PID" && { cat "$ENGINE_DIR/podman.log" >&2; return 1; }
+    root=$(mktemp -d "$ENGINE_DIR/rootfs.XXXXXX") || return 1
+    engine_rootfs "$root" && tar -C "$root" -c . |
+        DOCKER_CONFIG="$ENGINE_DIR/cli" docker -H "unix://$PODMAN_SOCKET" import - "$ENGINE_IMAGE:latest" >/dev/null
+    local result=$?
+    rm -rf "$root"
+    return $result
+}
+
+podman_clean()
+{
+    local ids
+    [ -n "${PODMAN_PID:-}" ] && ! pid_gone "$PODMAN_PID" || return 0
+    ids=$(timeout 10 env DOCKER_CONFIG="$ENGINE_DIR/cli" docker -H "unix://$ENGINE_DIR/podman.sock" ps -aq 2>/dev/null)
+    # shellcheck disable=SC2086
+    [ -z "$ids" ] || timeout 60 env DOCKER_CONFIG="$ENGINE_DIR/cli" docker -H "unix://$ENGINE_DIR/podman.sock" rm -f $ids >/dev/null 2>&1
+    stop_pid "$PODMAN_PID" 5
 }
 
 # engine_start STATEFILE
