@@ -11,7 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The input lies in an allocation of exactly its size, so that a sanitizer sees the first byte read too far. */
+/* The input lies in an allocation of exactly its size, so that a sanitizer sees the first byte read too far.
+ */
 static void feed(const uint8_t *data, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);
@@ -52,7 +53,8 @@ int main(int argc, char **argv)
         return 1;
     }
     size_t n = 0;
-    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) { /* NOLINT(concurrency-mt-unsafe): one thread */
+    for (struct dirent *e = readdir(dir); e;
+         e = readdir(dir)) { /* NOLINT(concurrency-mt-unsafe): one thread */
         char path[4096];
         if (e->d_name[0] == '.')
             continue;
