@@ -10,7 +10,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-quick= only= keep= jobs=$(nproc)
+quick='' only='' keep='' jobs=$(nproc)
 while [ $# -gt 0 ]; do
     case $1 in
         --quick) quick=1 ;;

@@ -69,11 +69,13 @@ engine_dir()
     echo '{}' >"$ENGINE_DIR/daemon.json"
 }
 
-# engine_up: starts dockerd in ENGINE_DIR, in the namespace of ENGINE_NETNS_PID when that is set; sets ENGINE_PID.
+# engine_up: starts dockerd in ENGINE_DIR, in the network namespace of ENGINE_NETNS_PID when that is set; sets ENGINE_PID.
+# ENGINE_RESOLV: a file that it takes for /etc/resolv.conf, in a mount namespace of its own (then nothing can be staged).
 engine_up()
 {
     local enter=(unshare -n)
     [ -z "${ENGINE_NETNS_PID:-}" ] || enter=(nsenter --net="/proc/$ENGINE_NETNS_PID/ns/net")
+    [ -z "${ENGINE_RESOLV:-}" ] || enter+=(unshare -m --)
     rm -f "$ENGINE_DIR/docker.pid" "$ENGINE_DIR/docker.sock"
     # Descriptors above 2 are bats' own: an engine that keeps one open would make bats wait for it.
     (
@@ -81,9 +83,9 @@ engine_up()
             fd=${fd##*/}
             [ "$fd" -le 2 ] || eval "exec $fd>&-"
         done
-        exec setsid "${enter[@]}" sh -c 'ip link set lo up && exec dockerd --config-file "$0/daemon.json" \
-            --data-root "$0/data" --exec-root "$0/exec" -H "unix://$0/docker.sock" --pidfile "$0/docker.pid"' \
-            "$ENGINE_DIR"
+        exec setsid "${enter[@]}" sh -c '[ -z "$1" ] || mount --bind "$1" /etc/resolv.conf || exit
+            ip link set lo up && exec dockerd --config-file "$0/daemon.json" --data-root "$0/data" --exec-root "$0/exec" \
+                -H "unix://$0/docker.sock" --pidfile "$0/docker.pid"' "$ENGINE_DIR" "${ENGINE_RESOLV:-}"
     ) </dev/null >>"$ENGINE_DIR/dockerd.log" 2>&1 &
     ENGINE_PID=$!
     disown "$ENGINE_PID"
@@ -119,7 +121,7 @@ engine_rootfs()
 # engine_images: NAME (plain), NAME-volume (VOLUME /data), NAME-varrun (/var/run is a symlink to /run).
 engine_images()
 {
-    local name=${1:-$ENGINE_IMAGE} root
+    local name=$ENGINE_IMAGE root
     root=$(mktemp -d "$ENGINE_DIR/rootfs.XXXXXX") || return 1
     engine_rootfs "$root" &&
         tar -C "$root" -c . | engine_docker import -c 'CMD ["/bin/sh"]' - "$name:latest" >/dev/null &&
@@ -140,7 +142,7 @@ registry_listens()
 # engine_registry: a registry on a port of the kernel's choice, inside the namespace; sets REGISTRY_PID, REGISTRY.
 engine_registry()
 {
-    REGISTRY_PID= REGISTRY=
+    REGISTRY_PID='' REGISTRY=''
     command -v docker-registry >/dev/null || return 0
     cat >"$ENGINE_DIR/registry.yml" <<END
 version: 0.1
@@ -221,7 +223,7 @@ podman_answers()
 engine_podman()
 {
     local root
-    PODMAN_PID= PODMAN_SOCKET=$ENGINE_DIR/podman.sock
+    PODMAN_PID='' PODMAN_SOCKET=$ENGINE_DIR/podman.sock
     command -v podman >/dev/null || { echo "podman is not installed" >&2; return 1; }
     mkdir -p "$ENGINE_DIR/podman"
     printf '[containers]\ndefault_ulimits = ["nofile=1024:1024","nproc=1024:1024"]\n[engine]\ninit_path = "/usr/bin/docker-init"\n' >"$ENGINE_DIR/containers.conf"
