@@ -88,6 +88,13 @@ in_engine_net()
     nsenter --net="/proc/$ENGINE_PID/ns/net" -- "$@"
 }
 
+# spawn_in_engine_net CMD...: in the background, ended after the test.
+spawn_in_engine_net()
+{
+    nsenter --net="/proc/$ENGINE_PID/ns/net" -- "$@" </dev/null >&2 3>&- 4>&- &
+    PIDS+=($!)
+}
+
 daemon_flags()
 {
     printf '%s\n' --runtime-dir "$T/run" --state-dir "$T/state" --rules-dir "$T/rules" --config "$T/outcalld.yaml" \

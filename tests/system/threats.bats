@@ -519,12 +519,11 @@ while True:
     # A host whose resolver listens on its loopback: Docker's embedded resolver asks it from the host's side.
     echo 'nameserver 127.0.0.1' >"$T/resolv.conf"
     ENGINE_RESOLV=$T/resolv.conf private_engine
-    in_engine_net python3 -B -c 'import socket, sys
+    spawn_in_engine_net python3 -B -c 'import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 53))
 log = open(sys.argv[1], "ab", buffering=0)
 while True:
-    log.write(s.recv(512) + b"\n")' "$T/queries" 3>&- 4>&- &
-    PIDS+=($!)
+    log.write(s.recv(512) + b"\n")' "$T/queries"
     poll 5 test -e "$T/queries"
     # The channel is there: a container on an internal network that is not ours uses it.
     docker network create --internal leaky
