@@ -51,7 +51,7 @@ static int run(char **argv, int argc)
     outcall_error err = OUTCALL_ERROR_INIT;
     outcall_docker_options engine = OUTCALL_DOCKER_OPTIONS_INIT;
     __attribute__((cleanup(outcall_docker_freep))) outcall_docker *docker = NULL;
-    engine.socket_path = argv[1];
+    engine.docker_host = argv[1];
     if (outcall_docker_new(&docker, &engine, &err) < 0)
         return failed("engine", &err);
 
