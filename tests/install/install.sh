@@ -1,0 +1,80 @@
+#!/bin/bash
+# Builds a release as a packager would, installs it into a fresh prefix, and uses it from outside the tree: by pkg-config
+# against the shared library and against the archive, and by find_package. Usage: install.sh SOURCE CC
+set -euo pipefail
+
+source=$1
+export CC=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+
+fail()
+{
+    echo "install.sh: $*" >&2
+    exit 1
+}
+
+cmake -S "$source" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DOUTCALL_TESTS=OFF -DOUTCALL_EXAMPLES=OFF \
+    -DOUTCALL_WERROR=ON >"$work/log" || { cat "$work/log"; fail "configure"; }
+cmake --build "$work/build" -j 2 >"$work/log" || { cat "$work/log"; fail "build"; }
+cmake --install "$work/build" --prefix "$prefix" --strip >"$work/log" || { cat "$work/log"; fail "install"; }
+
+libdir=$(dirname "$(find "$prefix" -name liboutcall.a)")
+for file in "$libdir/liboutcall.so" "$libdir/liboutcall.so.0" "$libdir/liboutcall.a" "$libdir/pkgconfig/outcall.pc" \
+    "$libdir/cmake/outcall/outcallConfig.cmake" "$prefix/include/outcall/common.h" \
+    "$prefix/sbin/outcalld" "$prefix/bin/outcall" "$prefix/libexec/outcall/outcall-agent" \
+    "$prefix/share/man/man1/outcall.1" "$prefix/share/man/man8/outcalld.8" "$prefix/share/man/man5/outcalld.yaml.5"; do
+    [ -e "$file" ] || missing+=("${file#"$prefix"/}")
+done
+[ -z "${missing[*]:-}" ] || fail "not installed: ${missing[*]}"
+
+case $(file -b "$prefix/libexec/outcall/outcall-agent") in
+    *"statically linked"* | *"static-pie linked"*) ;;
+    *) fail "the shim is not static: $(file -b "$prefix/libexec/outcall/outcall-agent")" ;;
+esac
+soname=$(objdump -p "$libdir/liboutcall.so" | awk '$1 == "SONAME" { print $2 }')
+[ "$soname" = liboutcall.so.0 ] || fail "SONAME is $soname"
+for program in sbin/outcalld bin/outcall libexec/outcall/outcall-agent; do
+    "$prefix/$program" --version >/dev/null || fail "$program --version"
+done
+# Fault points are for test builds: a release must not even know the variable's name.
+for file in "$libdir/liboutcall.so" "$libdir/liboutcall.a" "$prefix/sbin/outcalld" "$prefix/libexec/outcall/outcall-agent"; do
+    [ "$(grep -c OUTCALL_FAULT "$file")" = 0 ] || fail "${file#"$prefix"/} has fault points"
+done
+# No path of the build folder is left in what is installed, and no rpath into it.
+for file in "$libdir/liboutcall.so" "$prefix/sbin/outcalld" "$prefix/bin/outcall"; do
+    [ "$(objdump -p "$file" | grep -c "R.*PATH.*$work/build")" = 0 ] || fail "${file#"$prefix"/} has an rpath into the build folder"
+done
+
+export PKG_CONFIG_PATH=$libdir/pkgconfig
+mkdir "$work/use" && cd "$work/use" && cp "$source/examples/version.c" .
+version=$(sed -n 's/.*OUTCALL_VERSION_STRING "\(.*\)"/\1/p' "$source/include/outcall/version.h")
+[ "$(pkg-config --modversion outcall)" = "$version" ] || fail "outcall.pc says $(pkg-config --modversion outcall)"
+
+# shellcheck disable=SC2046
+$CC -Werror version.c -o shared $(pkg-config --cflags --libs outcall)
+LD_LIBRARY_PATH=$libdir ./shared | grep -q "$version" || fail "the example against the shared library"
+readelf -d shared | grep -q 'NEEDED.*liboutcall.so.0' || fail "the example does not use the shared library"
+
+# The archive only: the third-party libraries stay shared.
+# shellcheck disable=SC2046
+$CC -Werror version.c -o static $(pkg-config --cflags outcall) -Wl,--as-needed \
+    $(pkg-config --static --libs outcall | sed 's/-loutcall\>/-l:liboutcall.a/')
+[ "$(readelf -d static | grep -c 'NEEDED.*liboutcall')" = 0 ] || fail "the example still needs the shared library"
+./static | grep -q "$version" || fail "the example against the archive"
+
+cat >CMakeLists.txt <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(use LANGUAGES C)
+find_package(outcall 0.1 REQUIRED)
+foreach(kind outcall outcall_static)
+  add_executable(by_${kind} version.c)
+  target_link_libraries(by_${kind} PRIVATE outcall::${kind})
+endforeach()
+END
+cmake -S . -B build -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" && cmake --build build >"$work/log" || { cat "$work/log"; fail "find_package"; }
+for kind in outcall outcall_static; do
+    "./build/by_$kind" | grep -q "$version" || fail "the example by find_package against $kind"
+done
+echo "installed, and used by pkg-config (shared, archive) and find_package"
