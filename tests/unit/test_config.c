@@ -1,3 +1,4 @@
+#include "base/str.h"
 #include "base/fd.h"
 #include "daemon/config.h"
 #include "support/failmalloc.h"
@@ -283,7 +284,7 @@ static int load_error(const char *path, int optional, char *text, size_t size)
     OC_CLEANUP(outcall_daemon_settings_freep) outcall_daemon_settings *s = new_settings();
     outcall_error err = OUTCALL_ERROR_INIT;
     int r = outcall_daemon_settings_load(s, path, optional, &err);
-    snprintf(text, size, "%s", err.text);
+    (void)oc_format(text, size, "%s", err.text);
     return r;
 }
 
