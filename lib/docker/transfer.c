@@ -23,7 +23,6 @@ struct oc_transfer {
     uint64_t idle_at_ms; /* when the silence becomes too long; OC_NEVER before the head is complete */
     size_t head_bytes;
     bool head_done;
-    int connect_errno;
     int verdict; /* what a callback decided; 0 = nothing */
 };
 
@@ -42,8 +41,8 @@ static int connect_until(int fd, const struct sockaddr_un *sa, uint64_t deadline
         int left = oc_deadline_left(deadline_ms);
         if (left == 0)
             return OUTCALL_E_TIMEOUT;
-        /* A full backlog makes a non-blocking connect fail with EAGAIN, and nothing to poll for; a blocking
-         * one waits, bounded by the send timeout. 0 would mean for ever. */
+        /* A full backlog makes a non-blocking connect fail with EAGAIN and leaves nothing to poll for; a
+         * blocking one waits, bounded by the send timeout. 0 means for ever. */
         struct timeval tv = {.tv_sec = left < 0 ? 0 : left / 1000,
                              .tv_usec = left < 0 ? 0 : left % 1000 * 1000};
         if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0)
@@ -82,26 +81,12 @@ int oc_socket_unreachable(outcall_error *err, const char *path, int saved_errno,
     return r;
 }
 
+/* libcurl's own socket would be inherited by children. */
 static curl_socket_t open_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    struct oc_transfer *t = userdata;
-    int fd = -1;
-    (void)purpose;
-    (void)address; /* libcurl's is the same path, and without close-on-exec and a bound on the backlog */
-    int r = oc_socket_connect(t->path, OC_MIN(t->x->head_deadline_ms, t->x->deadline_ms), &fd);
-    if (r == OUTCALL_E_SYSTEM)
-        t->connect_errno = errno;
-    else if (r < 0)
-        t->verdict = r;
-    return r < 0 ? CURL_SOCKET_BAD : fd;
-}
-
-static int socket_is_connected(void *userdata, curl_socket_t fd, curlsocktype purpose)
-{
     (void)userdata;
-    (void)fd;
     (void)purpose;
-    return CURL_SOCKOPT_ALREADY_CONNECTED;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 static int current_status(struct oc_transfer *t)
@@ -201,8 +186,6 @@ static bool set_safety(CURL *e, struct oc_transfer *t)
     SET(CURLOPT_UNIX_SOCKET_PATH, t->path);
     SET(CURLOPT_USERAGENT, "outcall/" OUTCALL_VERSION_STRING);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    SET(CURLOPT_OPENSOCKETDATA, t);
-    SET(CURLOPT_SOCKOPTFUNCTION, socket_is_connected);
     SET(CURLOPT_HEADERFUNCTION, take_header);
     SET(CURLOPT_HEADERDATA, t);
     SET(CURLOPT_WRITEFUNCTION, take_body);
@@ -257,6 +240,12 @@ static int timed_out(const struct oc_transfer *t, const char *why, outcall_error
                         t->path, why);
 }
 
+static int last_errno(const struct oc_transfer *t)
+{
+    long saved = 0;
+    return curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &saved) == CURLE_OK ? (int)saved : 0;
+}
+
 /* What libcurl's result means here. */
 static int judge(struct oc_transfer *t, CURLcode code, outcall_error *err)
 {
@@ -266,8 +255,6 @@ static int judge(struct oc_transfer *t, CURLcode code, outcall_error *err)
                             t->x->target, t->head_done ? t->x->body_max : OC_DOCKER_HEAD_MAX);
     if (t->verdict == OUTCALL_E_NO_MEMORY)
         return oc_no_memory(err);
-    if (t->verdict == OUTCALL_E_TIMEOUT && !t->head_done)
-        return timed_out(t, "did not answer in time", err);
     if (t->verdict != 0)
         return t->verdict;
     switch (code) {
@@ -276,7 +263,7 @@ static int judge(struct oc_transfer *t, CURLcode code, outcall_error *err)
     case CURLE_OUT_OF_MEMORY:
         return oc_no_memory(err);
     case CURLE_COULDNT_CONNECT:
-        return oc_socket_unreachable(err, t->path, t->connect_errno, "connection refused");
+        return oc_socket_unreachable(err, t->path, last_errno(t), "no connection");
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
@@ -332,7 +319,7 @@ int oc_transfer_run(struct oc_transfer *t, const struct oc_exchange *x, struct o
     t->idle_at_ms = OC_NEVER;
     t->head_bytes = 0;
     t->head_done = false;
-    t->connect_errno = t->verdict = 0;
+    t->verdict = 0;
     ret->body.max = x->body_max;
     OC_FREE char *url = oc_asprintf("http://docker%s", x->target);
     struct curl_slist *headers = make_headers(x);

@@ -1,6 +1,7 @@
 #include "json/json.h"
 #include "base/str.h"
 #include "core/error.h"
+#include <errno.h>
 #include <string.h>
 
 /* jansson recurses up to 2048 levels by itself; ours is far lower, and counted before anything is allocated.
@@ -35,9 +36,10 @@ int oc_json_load(const char *data, size_t len, json_t **ret, outcall_error *err)
     int r = check_depth(data, len, err);
     if (r < 0)
         return r;
+    errno = 0; /* jansson reports some allocations that fail as malformed text; malloc says so here */
     json_t *j = json_loadb(data ? data : "", len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
     if (!j) {
-        if (json_error_code(&je) == json_error_out_of_memory)
+        if (json_error_code(&je) == json_error_out_of_memory || errno == ENOMEM)
             return oc_no_memory(err);
         r = oc_fail(err, OUTCALL_E_SYNTAX, "malformed JSON: %s (line %d, column %d)", je.text, je.line,
                     je.column);

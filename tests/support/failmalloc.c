@@ -9,10 +9,16 @@
 
 static atomic_long countdown; /* 0 = off */
 static atomic_bool fired;
+static _Thread_local bool exempt;
+
+void failmalloc_exempt(void)
+{
+    exempt = true;
+}
 
 static bool fails(void)
 {
-    if (atomic_load(&countdown) == 0 || atomic_fetch_sub(&countdown, 1) != 1)
+    if (exempt || atomic_load(&countdown) == 0 || atomic_fetch_sub(&countdown, 1) != 1)
         return false;
     atomic_store(&fired, true);
     errno = ENOMEM;
