@@ -203,27 +203,38 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_containers_list(outcall_containers *m,
  * 0.1.0. */
 OUTCALL_API size_t outcall_containers_count(outcall_containers *m);
 
-/* Accessors: texts are borrowed from i, never NULL, "" when unknown. Any thread. Since 0.1.0. */
-OUTCALL_API const char *outcall_container_info_id(const outcall_container_info *i);   /* (list) 64 hex */
-OUTCALL_API const char *outcall_container_info_name(const outcall_container_info *i); /* (list) full name */
-OUTCALL_API const char *outcall_container_info_image(
-    const outcall_container_info *i); /* (list) as asked for */
-OUTCALL_API const char *outcall_container_info_state(
-    const outcall_container_info *i); /* (list) Docker's word */
-OUTCALL_API const char *outcall_container_info_network(
-    const outcall_container_info *i); /* (list) full name */
-OUTCALL_API const char *outcall_container_info_created_at(
-    const outcall_container_info *i); /* (list) RFC 3339 */
+/* Accessors. Texts are borrowed from i, never NULL, "" when unknown. Fields marked (list) are filled by
+ * outcall_containers_list too. Any thread. */
+
+/* (list) Docker's id, 64 hex digits. Since 0.1.0. */
+OUTCALL_API const char *outcall_container_info_id(const outcall_container_info *i);
+/* (list) The full name. Since 0.1.0. */
+OUTCALL_API const char *outcall_container_info_name(const outcall_container_info *i);
+/* (list) The image as it was asked for. Since 0.1.0. */
+OUTCALL_API const char *outcall_container_info_image(const outcall_container_info *i);
+/* (list) Docker's word: "running", "exited", "paused", ... Since 0.1.0. */
+OUTCALL_API const char *outcall_container_info_state(const outcall_container_info *i);
+/* (list) The full name of its network. Since 0.1.0. */
+OUTCALL_API const char *outcall_container_info_network(const outcall_container_info *i);
+/* (list) RFC 3339, UTC. Since 0.1.0. */
+OUTCALL_API const char *outcall_container_info_created_at(const outcall_container_info *i);
+/* (list) 1: what is mounted was compared with what was approved, and is the same. Since 0.1.0. */
+OUTCALL_API int outcall_container_info_attested(const outcall_container_info *i);
+/* Its IPv4 address. Since 0.1.0. */
 OUTCALL_API const char *outcall_container_info_ip_address(const outcall_container_info *i);
+/* "UID:GID". Since 0.1.0. */
 OUTCALL_API const char *outcall_container_info_user(const outcall_container_info *i);
-OUTCALL_API int outcall_container_info_attested(
-    const outcall_container_info *i); /* 1: what is mounted was compared */
-OUTCALL_API int outcall_container_info_exit_code(
-    const outcall_container_info *i); /* of the last run; 0 before */
-OUTCALL_API int outcall_container_info_oom_killed(const outcall_container_info *i); /* 0 or 1 */
+/* Of the last run, 0..255; 0 before its end. Since 0.1.0. */
+OUTCALL_API int outcall_container_info_exit_code(const outcall_container_info *i);
+/* 1: the last run ended for lack of memory. Since 0.1.0. */
+OUTCALL_API int outcall_container_info_oom_killed(const outcall_container_info *i);
+/* The memory limit; there is no swap beyond it. Since 0.1.0. */
 OUTCALL_API uint64_t outcall_container_info_memory_bytes(const outcall_container_info *i);
-OUTCALL_API uint64_t outcall_container_info_nano_cpus(const outcall_container_info *i); /* 0 = unlimited */
+/* Billionths of a CPU; 0 = unlimited. Since 0.1.0. */
+OUTCALL_API uint64_t outcall_container_info_nano_cpus(const outcall_container_info *i);
+/* Relative weight, 1024 = the usual. Since 0.1.0. */
 OUTCALL_API uint32_t outcall_container_info_cpu_shares(const outcall_container_info *i);
+/* Processes and threads at once. Since 0.1.0. */
 OUTCALL_API uint32_t outcall_container_info_pids_max(const outcall_container_info *i);
 /* The n-th environment variable's name, from 0; NULL after the last. Values are never kept. Since 0.1.0. */
 OUTCALL_API const char *outcall_container_info_env_name(const outcall_container_info *i, size_t n);
@@ -232,8 +243,10 @@ OUTCALL_API const char *outcall_container_info_env_name(const outcall_container_
 OUTCALL_API int outcall_container_info_mount(const outcall_container_info *i, size_t n, outcall_mount *ret,
                                              const char **ret_type);
 
+/* Frees one. NULL is allowed. Returns NULL. Since 0.1.0. */
 OUTCALL_API outcall_container_info *outcall_container_info_free(outcall_container_info *i);
-OUTCALL_API void outcall_container_info_free_many(outcall_container_info **v, size_t n); /* the array too */
+/* Frees n of them and the array. Since 0.1.0. */
+OUTCALL_API void outcall_container_info_free_many(outcall_container_info **v, size_t n);
 
 OUTCALL_DEFINE_CLEANUP(outcall_containers, outcall_containers_free)
 OUTCALL_DEFINE_CLEANUP(outcall_container_info, outcall_container_info_free)

@@ -51,18 +51,26 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_networks_list(outcall_networks *m, out
 OUTCALL_API OUTCALL_NODISCARD int outcall_networks_destroy(outcall_networks *m, const char *name,
                                                            int *ret_destroyed, outcall_error *err);
 
-/* Accessors: texts are borrowed from i, never NULL, "" when unknown. Any thread. Since 0.1.0. */
-OUTCALL_API const char *outcall_network_info_id(const outcall_network_info *i);      /* 64 hex */
-OUTCALL_API const char *outcall_network_info_name(const outcall_network_info *i);    /* full name */
-OUTCALL_API const char *outcall_network_info_subnet(const outcall_network_info *i);  /* "10.200.0.0/24" */
-OUTCALL_API const char *outcall_network_info_gateway(const outcall_network_info *i); /* "10.200.0.1" */
-OUTCALL_API const char *outcall_network_info_bridge(const outcall_network_info *i);  /* "outcall0" */
+/* Accessors. Texts are borrowed from i, never NULL, "" when unknown. Any thread. */
+
+/* Docker's id, 64 hex digits. Since 0.1.0. */
+OUTCALL_API const char *outcall_network_info_id(const outcall_network_info *i);
+/* The full name. Since 0.1.0. */
+OUTCALL_API const char *outcall_network_info_name(const outcall_network_info *i);
+/* "10.200.0.0/24". Since 0.1.0. */
+OUTCALL_API const char *outcall_network_info_subnet(const outcall_network_info *i);
+/* "10.200.0.1". Since 0.1.0. */
+OUTCALL_API const char *outcall_network_info_gateway(const outcall_network_info *i);
+/* The bridge's interface name on the host: "outcall0". Since 0.1.0. */
+OUTCALL_API const char *outcall_network_info_bridge(const outcall_network_info *i);
 /* The n-th attached container, from 0: its name and IPv4 address; 0, or E_NOT_FOUND after the last. Since
  * 0.1.0. */
 OUTCALL_API int outcall_network_info_container(const outcall_network_info *i, size_t n, const char **ret_name,
                                                const char **ret_address);
+/* Frees one. NULL is allowed. Returns NULL. Since 0.1.0. */
 OUTCALL_API outcall_network_info *outcall_network_info_free(outcall_network_info *i);
-OUTCALL_API void outcall_network_info_free_many(outcall_network_info **v, size_t n); /* the array too */
+/* Frees n of them and the array. Since 0.1.0. */
+OUTCALL_API void outcall_network_info_free_many(outcall_network_info **v, size_t n);
 
 OUTCALL_DEFINE_CLEANUP(outcall_networks, outcall_networks_free)
 OUTCALL_DEFINE_CLEANUP(outcall_network_info, outcall_network_info_free)

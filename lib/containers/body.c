@@ -134,11 +134,14 @@ static bool set_walls(json_t *host)
     return bad;
 }
 
-/* Docker adds noexec to a tmpfs unless told otherwise, and agents build in /tmp. */
-static json_t *tmp(uint64_t size)
+/* Docker adds noexec to a tmpfs unless told otherwise, and agents build in /tmp. A caller's own /tmp takes its place. */
+static json_t *tmp(const struct oc_body *b)
 {
+    for (size_t i = 0; i < b->n_mounts; i++)
+        if (strcmp(b->mounts[i].target, "/tmp") == 0)
+            return json_object();
     return json_pack("{s:o}", "/tmp",
-                     json_sprintf("rw,exec,nosuid,nodev,size=%llu,mode=1777", (unsigned long long)size));
+                     json_sprintf("rw,exec,nosuid,nodev,size=%llu,mode=1777", (unsigned long long)b->spec->tmp_size_bytes));
 }
 
 static json_t *host_config(const struct oc_body *b)
@@ -152,7 +155,7 @@ static json_t *host_config(const struct oc_body *b)
     bad |= oc_json_set(h, "DnsOptions", strings(options, 1));
     bad |= oc_json_set(h, "DnsSearch", strings(search, 1)); /* "." = none, not the host's */
     bad |= oc_json_set(h, "Mounts", mounts(b));
-    bad |= oc_json_set(h, "Tmpfs", tmp(b->spec->tmp_size_bytes));
+    bad |= oc_json_set(h, "Tmpfs", tmp(b));
     bad |= oc_json_set(h, "LogConfig",
                        json_pack("{s:s, s:{s:s, s:s}}", "Type", "json-file", "Config", "max-size",
                                  LOG_MAX_SIZE, "max-file", LOG_MAX_FILE));
