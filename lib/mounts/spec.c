@@ -74,8 +74,8 @@ static int parse_options(const char *text, const char *options, int *ret_read_on
     const char *problem = options_problem(words, ret_read_only);
     if (!problem)
         return 0;
-    int r = oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_MOUNT_INVALID, "mount \"%s\": option \"%s\" %s",
-                         text, options, problem);
+    int r = oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_MOUNT_INVALID,
+                         "invalid mount: option \"%s\" %s: \"%s\"", options, problem, text);
     oc_error_at(err, text, 0, 0);
     return r;
 }
