@@ -267,6 +267,11 @@ START_TEST(t13_symlinks_of_the_image)
     identify(&v[APPROVED_N], "/mnt/other");
     pid_t pid = start(extra_is_approved);
     ck_assert_int_eq(outcall_mounts_attest(pid, v, APPROVED_N + 1, NULL), 0);
+    outcall_expected_mount again[APPROVED_N + 2];
+    memcpy(again, v, sizeof(v));
+    again[APPROVED_N + 1] = v[APPROVED_N];
+    again[APPROVED_N + 1].target = "/extra";
+    ck_assert_int_eq(outcall_mounts_attest(pid, again, APPROVED_N + 2, NULL), OUTCALL_E_DENIED);
     v[3].target = "/var_run/outcall"; /* the caller's mount lies where ours should */
     ck_assert_int_eq(outcall_mounts_attest(pid, v, APPROVED_N + 1, &err), OUTCALL_E_DENIED);
     ck_assert_str_eq(err.source, "/var_run/outcall");
@@ -298,6 +303,21 @@ START_TEST(a_process_that_is_gone_is_no_difference)
     ck_assert_int_eq(outcall_mounts_attest(0, approved, APPROVED_N, NULL), OUTCALL_E_CLOSED);
     ck_assert_int_eq(outcall_mounts_same_namespace(pid, NULL), OUTCALL_E_CLOSED);
     ck_assert_int_eq(outcall_mounts_same_namespace(0, NULL), OUTCALL_E_CLOSED);
+}
+END_TEST
+
+START_TEST(a_process_that_is_dying_is_no_difference)
+{
+    if (!setup())
+        return;
+    for (int i = 0; i < 100; i++) {
+        outcall_error err = OUTCALL_ERROR_INIT;
+        pid_t pid = start(nothing);
+        ck_assert_int_eq(kill(pid, SIGKILL), 0);
+        int r = outcall_mounts_attest(pid, approved, APPROVED_N, &err);
+        ck_assert_msg(r == 0 || r == OUTCALL_E_CLOSED, "%d: %s", r, err.text);
+        ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    }
 }
 END_TEST
 
@@ -336,5 +356,5 @@ END_TEST
 UNIT_MAIN("mounts_attest", what_was_approved_passes, what_was_not_approved_is_named, a_missing_mount,
           t09_another_object, not_read_only, one_too_many, one_on_top_of_another, the_same_one_twice,
           a_tmpfs_must_be_its_own, the_hosts_proc_is_refused, engine_files_must_be_files,
-          t13_symlinks_of_the_image, a_process_that_is_gone_is_no_difference, the_hosts_root_is_refused,
-          every_allocation_may_fail)
+          t13_symlinks_of_the_image, a_process_that_is_gone_is_no_difference,
+          a_process_that_is_dying_is_no_difference, the_hosts_root_is_refused, every_allocation_may_fail)
