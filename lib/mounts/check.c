@@ -109,6 +109,7 @@ static int check_exposure(struct check *k)
         const struct oc_mark *m = &k->snapshot.v[i];
         if (m->role == OC_MARK_INSIDE)
             continue;
+        /* By identity too: mounts of one network file system need not share a root. */
         bool passed = m->role == OC_MARK_PASSED && oc_id_equal(m->place.id, k->source.id);
         if (passed || (S_ISDIR(k->source.mode) && oc_place_contains(&k->source, &m->place)))
             return found(k, OC_EXPOSES, m->name);

@@ -71,7 +71,7 @@ int outcall_denylist_new(outcall_denylist **ret, const outcall_denylist_options 
     l->check.max_walk_n = o->max_walk_n ? o->max_walk_n : OUTCALL_DENYLIST_WALK_N;
     l->check.max_walk_depth = o->max_walk_depth ? o->max_walk_depth : OUTCALL_DENYLIST_WALK_DEPTH;
     if (r < 0)
-        l = outcall_denylist_unref(l);
+        (void)outcall_denylist_unref(l);
     else
         *ret = l;
     return r;

@@ -34,16 +34,16 @@ struct oc_id oc_statx_id(const struct statx *st);
  * *ret: new, oc_place_done. OUTCALL_E_BUSY: it does not (moved, deleted, covered by a mount, from another
  * namespace); _SYSTEM, _UNSUPPORTED, _NO_MEMORY. */
 OC_NODISCARD int oc_place_look(int fd, struct oc_place *ret);
-/* Fills fs, fs_path, fstype. The mountinfo must have been read after the place was looked at. OUTCALL_E_BUSY:
- * its mount is not there; _NO_MEMORY. */
+/* Fills fs, fs_path, fstype. The mountinfo must have been read after the place was looked at.
+ * OUTCALL_E_BUSY: its mount is not there; _NO_MEMORY. */
 OC_NODISCARD int oc_place_settle(struct oc_place *p, const struct oc_mountinfo *mounts);
 void oc_place_done(struct oc_place *p);
 
 /* Is b the same as a or below it, within one file system? Both settled. */
 bool oc_place_contains(const struct oc_place *a, const struct oc_place *b);
 
-/* The path a mount shows of its file system: root, and what of path lies below the mount point. new, free();
- * NULL: out of memory. */
+/* The path a mount shows of its file system: root, and what of path lies below the mount point. new,
+ * free(); NULL: out of memory. */
 OC_NODISCARD char *oc_fs_path(const struct oc_mount_entry *m, const char *path);
 
 #endif

@@ -5,8 +5,7 @@
 
 /* What stands here was seen with Docker 20.10 (runc, cgroup v1 and v2) and Podman 4.3 (crun),
  * tests/data/mounts, and is in the code of newer ones. A mount that no rule knows is a difference: better a
- * container too few than a door too many.
- */
+ * container too few than a door too many. */
 
 bool oc_runtime_is_of_host(const struct oc_mountinfo *host, dev_t dev)
 {

@@ -106,8 +106,8 @@ static int travel_one(struct journey *j, const char *name)
 }
 
 /* There is no such object, or no way for us to reach it: then there is nothing to compare with, but the
- * directories on the way stay marked, and a source behind a door we cannot open cannot be opened as a source
- * either. */
+ * directories on the way stay marked, and a source behind a door we cannot open cannot be opened as a
+ * source either. */
 static bool is_out_of_reach(int error)
 {
     return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP ||
@@ -135,9 +135,9 @@ static int resolve(struct oc_snapshot *s, const char *path, bool ours)
     return r;
 }
 
-/* Engines and login managers mount file systems of their own below their directories (a tmpfs for each user,
- * an overlay for each container). An alias of one made elsewhere has no parent that is protected. Bind mounts
- * below ours are not meant: the stage is full of ordinary directories. */
+/* Engines and login managers mount file systems of their own below their directories (a tmpfs for each
+ * user, an overlay for each container). An alias of one made elsewhere has no parent that is protected.
+ * Bind mounts below ours are not meant: the stage is full of ordinary directories. */
 static int mark_inside(struct oc_snapshot *s, const struct oc_mark *object)
 {
     for (size_t i = 0; i < s->mounts.n; i++) {

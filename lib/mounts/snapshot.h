@@ -27,9 +27,9 @@ struct oc_snapshot {
         NULL, 0, 0, OC_MOUNTINFO_INIT \
     }
 
-/* Looks up names[0..n), of which the first ours_n were added to the built-in ones. Also right for names that
- * do not exist: the way to where they would be made is marked. *ret: new, oc_snapshot_done; borrows the
- * names. On failure *ret_name is the name at fault or NULL. OUTCALL_E_BUSY: things moved meanwhile, try
+/* Looks up names[0..n), of which the first ours_n were added to the built-in ones. Also right for names
+ * that do not exist: the way to where they would be made is marked. *ret: new, oc_snapshot_done; borrows
+ * the names. On failure *ret_name is the name at fault or NULL. OUTCALL_E_BUSY: things moved meanwhile, try
  * again; _SYSTEM, _UNSUPPORTED, _PROTOCOL, _LIMIT, _NO_MEMORY. */
 OC_NODISCARD int oc_snapshot_take(const struct oc_strings *names, size_t ours_n, struct oc_snapshot *ret,
                                   const char **ret_name);

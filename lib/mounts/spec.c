@@ -21,9 +21,11 @@ static bool volume_name_is_valid(const char *s)
     return n > 0 && n <= VOLUME_NAME_MAX;
 }
 
+/* The reason comes first: a long text is cut at its end. */
 static int invalid(outcall_error *err, const char *text, const char *why)
 {
-    int r = oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_MOUNT_INVALID, "mount \"%s\": %s", text, why);
+    int r = oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_MOUNT_INVALID, "invalid mount: %s: \"%s\"", why,
+                         text);
     oc_error_at(err, text, 0, 0);
     return r;
 }
@@ -31,13 +33,14 @@ static int invalid(outcall_error *err, const char *text, const char *why)
 static int check_bytes(const char *spec, size_t len, outcall_error *err)
 {
     if (len > OUTCALL_MOUNT_SPEC_MAX)
-        return oc_fail_kind(err, OUTCALL_E_LIMIT, OUTCALL_KIND_MOUNT_INVALID, "mount is longer than %d bytes",
-                            OUTCALL_MOUNT_SPEC_MAX);
+        return oc_fail_kind(err, OUTCALL_E_LIMIT, OUTCALL_KIND_MOUNT_INVALID,
+                            "invalid mount: longer than %d bytes", OUTCALL_MOUNT_SPEC_MAX);
     if (!oc_utf8_valid(spec, len))
-        return oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_MOUNT_INVALID, "mount is not valid UTF-8");
+        return oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_MOUNT_INVALID,
+                            "invalid mount: not valid UTF-8");
     if (oc_has_control(spec, len))
         return oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_MOUNT_INVALID,
-                            "mount contains control characters");
+                            "invalid mount: contains control characters");
     return 0;
 }
 
@@ -71,8 +74,8 @@ static int parse_options(const char *text, const char *options, int *ret_read_on
     const char *problem = options_problem(words, ret_read_only);
     if (!problem)
         return 0;
-    int r = oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_MOUNT_INVALID, "mount \"%s\": option \"%s\" %s",
-                         text, options, problem);
+    int r = oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_MOUNT_INVALID,
+                         "invalid mount: option \"%s\" %s: \"%s\"", options, problem, text);
     oc_error_at(err, text, 0, 0);
     return r;
 }

@@ -170,8 +170,7 @@ static int make_point(int dir_fd, const char *name, bool is_dir)
 
 /* A clone of that one mount, beginning at the pinned object, made private twice: before it is attached it
  * leaves the source's peer group, so that nothing mounted below the source later appears in it; attaching
- * below a shared mount
- * (/run often is) gives it a new group, which it leaves at once. */
+ * below a shared mount (/run often is) gives it a new group, which it leaves at once. */
 static int attach(int pin_fd, bool read_only, int dir_fd, const char *name)
 {
     struct mount_attr attr = {.attr_set =

@@ -12,8 +12,8 @@
 
 #define STACKED_MAX 64 /* mounts on top of each other at one mount point */
 
-/* rmdir and unlink refuse a mount point (EBUSY), so nothing is ever deleted through a mount. Lazy: a process
- * that has its working directory in there must not keep the stage alive. */
+/* rmdir and unlink refuse a mount point (EBUSY), so nothing is ever deleted through a mount. Lazy: a
+ * process that has its working directory in there must not keep the stage alive. */
 int oc_stage_remove_point(int dir_fd, const char *name)
 {
     char path[64];

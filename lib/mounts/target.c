@@ -5,8 +5,8 @@
 #include "outcall/mounts.h"
 #include <string.h>
 
-/* Spec section 4. A mount over one of these, or over a directory above it, would replace what the daemon put
- * there. */
+/* Spec section 4. A mount over one of these, or over a directory above it, would replace what the daemon
+ * put there. */
 static const char *const kept[] = {"/run/outcall", "/usr/local/bin/outcall", "/etc/resolv.conf", "/etc/hosts",
                                    "/etc/hostname"};
 /* Nothing may be mounted inside these either. */

@@ -1,5 +1,7 @@
 /* Threats T01 to T05, T10, T12 against the deny list. */
 #include "base/base.h"
+#include "base/fd.h"
+#include "mounts/walk.h"
 #include "outcall/mounts.h"
 #include "support/failmalloc.h"
 #include "support/mountns.h"
@@ -331,6 +333,33 @@ START_TEST(t05_sockets_hidden_beneath_a_mount)
 }
 END_TEST
 
+static int count_entry(void *userdata, const char *rel, const struct statx *st)
+{
+    ++*(int *)userdata;
+    return strcmp(rel, "stop") == 0 ? (int)st->stx_nlink : 0;
+}
+
+START_TEST(the_walk_itself)
+{
+    if (!setup())
+        return;
+    int seen = 0;
+    enum oc_walk_limit limit;
+    struct oc_walk w = {100, 5, count_entry, &seen};
+    make_dir("/mnt/a/mounted");
+    mountns_tmpfs("/mnt/a/mounted");
+    make_file("/mnt/a/mounted/x");
+    make_link("/mnt/oc", "/mnt/a/link");
+    OC_CLOSE int fd = open("/mnt/a", O_PATH | O_CLOEXEC);
+    ck_assert_int_eq(oc_walk(fd, &w, &limit), 0);
+    ck_assert_int_eq(seen, 1); /* the link, but neither what it leads to nor what is mounted */
+    make_file("/mnt/a/stop");
+    ck_assert_int_eq(oc_walk(fd, &w, &limit), 1);
+    OC_CLOSE int file = open("/mnt/a/stop", O_PATH | O_CLOEXEC);
+    ck_assert_int_lt(oc_walk(file, &w, &limit), 0);
+}
+END_TEST
+
 START_TEST(walk_limits)
 {
     if (!setup())
@@ -433,13 +462,20 @@ START_TEST(what_has_no_place_is_refused)
     allowed("/mnt/a/gone (deleted)");
     ck_assert_int_eq(close(fd), 0);
 
+    make_dir("/mnt/a/lost");
+    fd = open("/mnt/a/lost", O_PATH | O_CLOEXEC);
+    ck_assert_int_eq(rmdir("/mnt/a/lost"), 0);
+    make_dir("/mnt/a/lost (deleted)");
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    check(path, OUTCALL_E_DENIED, NULL);
+    ck_assert_int_eq(close(fd), 0);
+
     int ready[2];
     ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
     pid_t child = fork();
     if (child == 0) {
-        bool ok = unshare(CLONE_NEWNS) == 0 && write(ready[1], "x", 1) == 1;
-        while (ok)
-            (void)pause();
+        if (unshare(CLONE_NEWNS) == 0 && write(ready[1], "x", 1) == 1)
+            (void)pause(); /* until killed */
         _exit(1);
     }
     char byte;
@@ -448,6 +484,26 @@ START_TEST(what_has_no_place_is_refused)
     check(path, OUTCALL_E_DENIED, NULL);
     ck_assert_int_eq(kill(child, SIGKILL), 0);
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+END_TEST
+
+/* An embedder may ask without root: then nothing can be cloned, and closed doors are closed to the source
+ * too. */
+START_TEST(without_privileges)
+{
+    if (!setup())
+        return;
+    ck_assert_int_eq(chmod("/mnt/real", 0700), 0);
+    ck_assert_int_eq(chmod("/run/containerd", 0700), 0);
+    ck_assert_int_eq(setresuid(65532, 65532, 65532), 0);
+    allowed("/mnt/free");
+    allowed("/mnt/free/file");
+    listed("/mnt/oc/sub/state");
+    exposes("/mnt", "/mnt/oc");
+    exposes("/mnt/etc", "/mnt/etc/config.yaml");
+    check("/mnt/real", OUTCALL_E_DENIED, NULL);
+    check("/mnt/real/rules.d", OUTCALL_E_DENIED, NULL);
+    listed("/run/containerd");
 }
 END_TEST
 
@@ -516,5 +572,6 @@ UNIT_MAIN("mounts_denylist", ordinary_sources_are_allowed, protected_objects_are
           t02_ancestors_and_odd_spelling, t03_hard_links, a_socket_is_never_a_source, t04_bind_aliases,
           t04_aliases_of_ancestors, t04_protected_path_is_an_alias_itself,
           t04_file_systems_below_protected_directories, t05_sockets_below, t05_sockets_hidden_beneath_a_mount,
-          walk_limits, paths_that_do_not_exist_yet, directories_of_symlinks_on_the_way, t10_missing_sources,
-          what_has_no_place_is_refused, options_are_checked, every_allocation_may_fail)
+          the_walk_itself, walk_limits, paths_that_do_not_exist_yet, directories_of_symlinks_on_the_way,
+          t10_missing_sources, what_has_no_place_is_refused, without_privileges, options_are_checked,
+          every_allocation_may_fail)
