@@ -302,7 +302,7 @@ static int read_body(struct oc_http_reader *r, const struct head *h, struct body
 int oc_http_read_response(struct oc_http_reader *r, const struct oc_http_request *req,
                           struct oc_http_response *ret, outcall_error *err)
 {
-    struct head h;
+    struct head h = {0};
     r->deadline_ms =
         req->head_deadline_ms ? OC_MIN(req->head_deadline_ms, req->deadline_ms) : req->deadline_ms;
     int x = read_final_head(r, &h, err);
