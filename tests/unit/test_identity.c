@@ -239,6 +239,12 @@ START_TEST(cgroups)
     ck_assert_int_eq(mkdir(beside, 0755), 0);
     move_to(beside, c.pid);
     ck_assert_int_eq(outcall_peer_in_cgroup(&p, path, NULL), OUTCALL_E_DENIED);
+    /* A process that has ended is nowhere, though /proc still shows where it was. */
+    move_to(dir, c.pid);
+    oc_close(oc_take_fd(&c.control));
+    siginfo_t info;
+    ck_assert_int_eq(waitid(P_PID, (id_t)c.pid, &info, WEXITED | WNOWAIT), 0);
+    ck_assert_int_eq(outcall_peer_in_cgroup(&p, path, NULL), OUTCALL_E_DENIED);
     outcall_peer_done(&p);
     stop(&c);
     ck_assert_int_eq(rmdir(below), 0);
@@ -260,6 +266,34 @@ START_TEST(cgroup_arguments)
     ck_assert_int_eq(outcall_peer_in_cgroup(NULL, ":/x", NULL), OUTCALL_E_INVALID);
     ck_assert_int_eq(outcall_cgroup_of(0, path, sizeof(path), NULL), OUTCALL_E_INVALID);
     ck_assert_int_eq(outcall_cgroup_of(getpid(), NULL, 0, NULL), OUTCALL_E_INVALID);
+}
+END_TEST
+
+/* T23: a peer that has no number in our pid namespace, as a daemon in a container of its own would see it. */
+START_TEST(pid_zero)
+{
+    int sv[2];
+    int status = 0;
+    if (!privileged())
+        return;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv),
+                     0); /* the peer is this process */
+    pid_t child = fork();
+    if (child == 0) {
+        if (unshare(CLONE_NEWPID) < 0)
+            _exit(10);
+        pid_t inner = fork();
+        if (inner == 0) {
+            outcall_peer p = OUTCALL_PEER_INIT;
+            _exit(outcall_peer_from_fd(sv[0], &p, NULL) == OUTCALL_E_DENIED ? 0 : 11);
+        }
+        (void)waitpid(inner, &status, 0);
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 12);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    oc_close(sv[0]);
+    oc_close(sv[1]);
 }
 END_TEST
 
@@ -305,5 +339,5 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-UNIT_MAIN("identity", own_process, not_a_peer, containment, gone, cgroups, cgroup_arguments, choosing,
-          out_of_memory)
+UNIT_MAIN("identity", own_process, not_a_peer, containment, gone, pid_zero, cgroups, cgroup_arguments,
+          choosing, out_of_memory)
