@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ANSWER_MAX (64U * 1024U) /* bytes; spec section 2: agent API bodies */
+#define ANSWER_MAX ((size_t)64 * 1024) /* bytes; spec section 2: agent API bodies */
 #define HOST_SIZE  256
 
 static int unreachable(outcall_error *err, int code)

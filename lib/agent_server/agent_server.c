@@ -23,7 +23,8 @@ struct outcall_agent_server {
     unsigned max_connections;
     outcall_log *log;
     pthread_mutex_t lock; /* everything below; held while events are handled, so a close waits for them */
-    struct oc_agent_listener *listeners;
+    struct oc_agent_listener **listeners; /* few thousand at most, looked up when one opens or closes */
+    size_t n, cap;
     size_t n_active;
     bool pending; /* a server has data that epoll will not report again */
     uint64_t sweep_at;
@@ -75,10 +76,20 @@ int outcall_agent_server_new(outcall_agent_server **ret, const outcall_agent_ser
     return 0;
 }
 
-/* Takes a listener out and ends it. */
-static void drop(outcall_agent_server *s, struct oc_agent_listener *l)
+/* Its place, or n when it is not open. */
+static size_t find(const outcall_agent_server *s, const char *name)
 {
-    HASH_DEL(s->listeners, l);
+    size_t i = 0;
+    while (i < s->n && strcmp(s->listeners[i]->name, name) != 0)
+        i++;
+    return i;
+}
+
+/* Takes a listener out and ends it. */
+static void drop(outcall_agent_server *s, size_t i)
+{
+    struct oc_agent_listener *l = s->listeners[i];
+    s->listeners[i] = s->listeners[--s->n];
     s->n_active -= l->active;
     (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, oc_http_server_fd(l->http), NULL);
     (void)oc_agent_listener_free(l);
@@ -88,8 +99,9 @@ outcall_agent_server *outcall_agent_server_free(outcall_agent_server *s)
 {
     if (!s)
         return NULL;
-    while (s->listeners)
-        drop(s, s->listeners);
+    while (s->n > 0)
+        drop(s, s->n - 1);
+    free(s->listeners);
     oc_close(s->wake_fd);
     oc_close(s->epoll_fd);
     oc_close(s->dir_fd);
@@ -106,15 +118,30 @@ static void wake(const outcall_agent_server *s)
     (void)n; /* only EAGAIN is possible: then it is readable already */
 }
 
+static int make_room(outcall_agent_server *s, outcall_error *err)
+{
+    if (s->n >= OUTCALL_AGENT_SERVER_MAX)
+        return oc_fail(err, OUTCALL_E_LIMIT, "more than %d agent sockets", OUTCALL_AGENT_SERVER_MAX);
+    if (s->n < s->cap)
+        return 0;
+    size_t cap = s->cap ? s->cap * 2 : 16;
+    struct oc_agent_listener **list = reallocarray(s->listeners, cap, sizeof(struct oc_agent_listener *));
+    if (!list)
+        return oc_no_memory(err);
+    s->listeners = list;
+    s->cap = cap;
+    return 0;
+}
+
 /* Under the lock. The old listener, if there is one, goes only when the new one stands. */
 static int open_locked(outcall_agent_server *s, const char *name, outcall_error *err)
 {
-    struct oc_agent_listener *old = NULL;
     struct oc_agent_listener *l = NULL;
-    HASH_FIND_STR(s->listeners, name, old);
-    if (!old && HASH_COUNT(s->listeners) >= OUTCALL_AGENT_SERVER_MAX)
-        return oc_fail(err, OUTCALL_E_LIMIT, "more than %d agent sockets", OUTCALL_AGENT_SERVER_MAX);
-    int r = oc_agent_listener_new(&l, s->dir_fd, name, s->max_connections, s->log, err);
+    size_t old = find(s, name);
+    int r = old == s->n ? make_room(s, err) : 0;
+    if (r < 0)
+        return r;
+    r = oc_agent_listener_new(&l, s->dir_fd, name, s->max_connections, s->log, err);
     if (r < 0)
         return r;
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = l};
@@ -123,13 +150,9 @@ static int open_locked(outcall_agent_server *s, const char *name, outcall_error 
         (void)oc_agent_listener_free(l);
         return r;
     }
-    if (old)
+    if (old < s->n)
         drop(s, old);
-    HASH_ADD_STR(s->listeners, name, l);
-    if (!l->hh.tbl) {
-        (void)oc_agent_listener_free(l);
-        return oc_no_memory(err);
-    }
+    s->listeners[s->n++] = l;
     return 0;
 }
 
@@ -156,13 +179,12 @@ int outcall_agent_server_open(outcall_agent_server *s, const char *name, char *r
 
 void outcall_agent_server_close(outcall_agent_server *s, const char *name)
 {
-    struct oc_agent_listener *l = NULL;
     if (!s || !name || !oc_agent_name_ok(name))
         return;
     (void)pthread_mutex_lock(&s->lock);
-    HASH_FIND_STR(s->listeners, name, l);
-    if (l)
-        drop(s, l);
+    size_t i = find(s, name);
+    if (i < s->n)
+        drop(s, i);
     oc_agent_listener_remove_files(s->dir_fd, name, s->log);
     (void)pthread_mutex_unlock(&s->lock);
     wake(s);
@@ -172,7 +194,7 @@ size_t outcall_agent_server_count(const outcall_agent_server *s)
 {
     pthread_mutex_t *lock = (pthread_mutex_t *)&s->lock;
     (void)pthread_mutex_lock(lock);
-    size_t n = HASH_COUNT(s->listeners);
+    size_t n = s->n;
     (void)pthread_mutex_unlock(lock);
     return n;
 }
@@ -205,15 +227,11 @@ static void run(outcall_agent_server *s, struct oc_agent_listener *l)
 /* Servers that epoll is silent about: idle connections to end, data that was read but not handled yet. */
 static void sweep(outcall_agent_server *s)
 {
-    struct oc_agent_listener *l = NULL;
-    struct oc_agent_listener *next = NULL;
     s->pending = false;
     s->sweep_at = oc_deadline(SWEEP_MS);
-    HASH_ITER(hh, s->listeners, l, next)
-    {
-        if (l->active && oc_http_server_timeout_ms(l->http) == 0)
-            run(s, l);
-    }
+    for (size_t i = 0; i < s->n; i++)
+        if (s->listeners[i]->active && oc_http_server_timeout_ms(s->listeners[i]->http) == 0)
+            run(s, s->listeners[i]);
 }
 
 static int process_locked(outcall_agent_server *s, outcall_error *err)

@@ -77,7 +77,7 @@ static int listen_in(struct oc_agent_listener *l, int own_fd, unsigned max_conne
                                        .log = log};
     r = oc_http_server_new(&l->http, &o, err);
     if (r == 0)
-        fd = -1;
+        (void)oc_take_fd(&fd);
     return r;
 }
 

@@ -2,18 +2,15 @@
 #ifndef AGENT_SERVER_LISTENER_H
 #define AGENT_SERVER_LISTENER_H
 #include "http/server.h"
-#define HASH_NONFATAL_OOM 1 /* else uthash ends the process */
-#include <uthash.h>
 
 #define OC_AGENT_NAME_MAX 127
-#define OC_AGENT_BODY_MAX (64U * 1024U) /* bytes of one request's body; spec section 2 */
+#define OC_AGENT_BODY_MAX ((size_t)64 * 1024) /* bytes of one request's body; spec section 2 */
 #define OC_AGENT_BACKLOG  128
 
 struct oc_agent_listener {
     char name[OC_AGENT_NAME_MAX + 1];
     oc_http_server *http;
     bool active; /* has connections, which can time out */
-    UT_hash_handle hh;
 };
 
 bool oc_agent_name_ok(const char *name);

@@ -7,8 +7,9 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
-#define OC_HTTP_MEMORY_MAX (16U * 1024U)   /* bytes libmicrohttpd keeps per connection: bounds the head */
-#define OC_HTTP_DRAIN_MAX  (1024U * 1024U) /* bytes read and dropped behind a body that is too large */
+#define OC_HTTP_MEMORY_MAX ((size_t)16 * 1024)  /* bytes libmicrohttpd keeps per connection: bounds the head \
+                                                 */
+#define OC_HTTP_DRAIN_MAX ((size_t)1024 * 1024) /* bytes read and dropped behind a body that is too large */
 
 struct oc_http_conn { /* one accepted connection; libmicrohttpd's socket context */
     oc_http_server *server;

@@ -61,7 +61,7 @@ int oc_http_connect(oc_http **ret, const char *socket_path, uint64_t deadline_ms
     if (r == 0)
         r = oc_http_from_fd(ret, fd, err);
     if (r == 0)
-        fd = -1;
+        (void)oc_take_fd(&fd);
     return r;
 }
 

@@ -7,8 +7,9 @@
 
 typedef struct oc_http oc_http; /* one connection */
 
-#define OC_HTTP_HEAD_MAX    (16U * 1024U) /* bytes of a status line and all headers; the same for trailers */
-#define OC_HTTP_INTERIM_MAX 8             /* 1xx answers before the real one */
+#define OC_HTTP_HEAD_MAX \
+    ((size_t)16 * 1024)       /* bytes of a status line and all headers; the same for trailers */
+#define OC_HTTP_INTERIM_MAX 8 /* 1xx answers before the real one */
 
 struct oc_http_request {
     const char *method; /* "GET", "POST" */

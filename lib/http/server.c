@@ -38,9 +38,11 @@ static void conn_started(oc_http_server *s, struct MHD_Connection *mhd, void **c
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     int fd = info ? info->connect_fd : -1;
-    struct oc_http_conn *conn = s->o.threaded || fd < 0 ? NULL : conn_new(s, fd);
+    struct oc_http_conn *conn = NULL;
+    if (!s->o.threaded && fd >= 0)
+        conn = conn_new(s, fd);
     (void)pthread_mutex_lock(&s->lock);
-    if (s->handoff && s->handoff->fd == fd)
+    if (!conn && s->handoff && s->handoff->fd == fd)
         conn = oc_take_ptr(&s->handoff);
     s->started++;
     s->connections++;

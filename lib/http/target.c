@@ -9,12 +9,10 @@ static int bad(const char **ret_why, const char *why)
     return OUTCALL_E_SYNTAX;
 }
 
-static int unescape(const char *s, size_t len, char **ret, const char **ret_why)
+/* out: len + 1 bytes. */
+static int unescape_into(char *out, const char *s, size_t len, const char **ret_why)
 {
-    OC_FREE char *out = malloc(len + 1);
     size_t n = 0;
-    if (!out)
-        return OUTCALL_E_NO_MEMORY;
     for (size_t i = 0; i < len; i++) {
         uint64_t c = (unsigned char)s[i];
         if (s[i] == '%') {
@@ -27,10 +25,20 @@ static int unescape(const char *s, size_t len, char **ret, const char **ret_why)
         out[n++] = (char)c;
     }
     out[n] = '\0';
-    if (!oc_utf8_valid(out, n))
-        return bad(ret_why, "the request target is not UTF-8");
-    *ret = oc_take_ptr(&out);
-    return 0;
+    return oc_utf8_valid(out, n) ? 0 : bad(ret_why, "the request target is not UTF-8");
+}
+
+static int unescape(const char *s, size_t len, char **ret, const char **ret_why)
+{
+    char *out = malloc(len + 1);
+    if (!out)
+        return OUTCALL_E_NO_MEMORY;
+    int r = unescape_into(out, s, len, ret_why);
+    if (r == 0)
+        *ret = out;
+    else
+        free(out);
+    return r;
 }
 
 static bool has_escaped_slash(const char *s, size_t len)

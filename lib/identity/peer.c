@@ -125,11 +125,14 @@ int outcall_peer_is_contained(const outcall_peer *p, outcall_error *err)
     int pids = same_object(p->pid, "ns/pid");
     int mounts = pids == 1 ? same_object(p->pid, "ns/mnt") : 1;
     int root = mounts == 0 ? same_object(p->pid, "root") : 1;
-    if (pids < 0 || mounts < 0 || root < 0)
-        (void)oc_fail_errno(err, "namespaces of the peer (process %lld)", (long long)p->pid);
-    else if (!is_alive(p))
+    int saved = errno;
+    if (!is_alive(p)) {
         (void)gone(p, err);
-    else
+    } else if (pids < 0 || mounts < 0 || root < 0) {
+        errno = saved;
+        (void)oc_fail_errno(err, "namespaces of the peer (process %lld)", (long long)p->pid);
+    } else {
         return pids == 1 && root == 1 ? 0 : 1;
+    }
     return 1;
 }

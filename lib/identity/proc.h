@@ -4,7 +4,7 @@
 #define IDENTITY_PROC_H
 #include "base/base.h"
 
-#define OC_CGROUP_FILE_MAX (64U * 1024U) /* bytes of /proc/<pid>/cgroup */
+#define OC_CGROUP_FILE_MAX ((size_t)64 * 1024) /* bytes of /proc/<pid>/cgroup */
 
 struct oc_cgroup_line { /* "ID:CONTROLLERS:PATH"; borrowed from the text, not NUL-terminated */
     const char *controllers;

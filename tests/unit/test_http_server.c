@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "support/failmalloc.h"
 #include "unit.h"
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +25,7 @@ static struct fixture {
     oc_http_server *server;
     pthread_t driver;
     atomic_bool stop_driving, driving;
-    atomic_int peers, handled, refusing, stream_result, streaming;
+    atomic_int peers, handled, refusing, stream_result;
 } f;
 
 static char *describe(oc_http_call *call, size_t *ret_len)
@@ -52,9 +53,8 @@ static void stream(oc_http_call *call, bool follow)
     char block[4096];
     memset(block, 'x', sizeof(block));
     int r = oc_http_stream_begin(call, 200, "application/x-ndjson");
-    for (int i = 0; r == 0 && i < 100; i++)
+    for (int i = 0; r == 0 && i < (follow ? 1 : 100); i++)
         r = oc_http_stream_write(call, block, sizeof(block));
-    atomic_store(&f.streaming, 1);
     if (follow && r == 0 && oc_poll1(oc_http_call_hangup_fd(call), POLLIN, oc_deadline(BOUND_MS)) > 0)
         r = OUTCALL_E_CLOSED;
     atomic_store(&f.stream_result, r == 0 ? 1 : r);
@@ -144,7 +144,7 @@ static void make_dir(void)
     (void)oc_format(f.path, sizeof(f.path), "%s/s.sock", f.dir);
 }
 
-static void begin(bool threaded, unsigned max_connections, unsigned idle_s)
+static void prepare(bool threaded, unsigned max_connections, unsigned idle_s)
 {
     outcall_error err = OUTCALL_ERROR_INIT;
     int fd = -1;
@@ -160,10 +160,19 @@ static void begin(bool threaded, unsigned max_connections, unsigned idle_s)
                                        .handle = handle,
                                        .error_body = error_body};
     ck_assert_msg(oc_http_server_new(&f.server, &o, &err) == 0, "%s", err.text);
-    if (!threaded) {
-        ck_assert_int_eq(pthread_create(&f.driver, NULL, drive, NULL), 0);
-        atomic_store(&f.driving, true);
-    }
+}
+
+static void start_driver(void)
+{
+    ck_assert_int_eq(pthread_create(&f.driver, NULL, drive, NULL), 0);
+    atomic_store(&f.driving, true);
+}
+
+static void begin(bool threaded, unsigned max_connections, unsigned idle_s)
+{
+    prepare(threaded, max_connections, idle_s);
+    if (!threaded)
+        start_driver();
 }
 
 static void end(void)
@@ -395,11 +404,18 @@ START_TEST(driven_body_limit)
 }
 END_TEST
 
+/* Also with a request that was there before the connection was accepted. */
 static void try_refusal(bool threaded)
 {
+    OC_CLOSE int early = -1;
     char buf[1024];
-    begin(threaded, 0, 0);
+    prepare(threaded, 0, 0);
     atomic_store(&f.refusing, 1);
+    early = connect_raw();
+    SEND(early, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    if (!threaded)
+        start_driver();
+    ck_assert_int_le(recv(early, buf, sizeof(buf), 0), 0);
     for (int i = 0; i < 20; i++)
         ck_assert_uint_eq(RAW("GET / HTTP/1.1\r\nHost: x\r\n\r\n", buf), 0);
     ck_assert_int_eq(atomic_load(&f.handled), 0);
@@ -563,18 +579,25 @@ START_TEST(stream_notices_hangup)
 }
 END_TEST
 
-/* A peer that reads nothing blocks the writer until the server stops. */
-START_TEST(stop_ends_streams)
+/* A writer that is blocked by a peer that reads nothing, and a stream that waits for news. */
+static void try_stop(const char *path)
 {
     begin(true, 0, 0);
     OC_CLOSE int idle = connect_raw();
-    SEND(idle, "GET /follow HTTP/1.1\r\nHost: x\r\n\r\n");
+    OC_FREE char *request = oc_asprintf("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
+    send_raw(idle, request, strlen(request));
     uint64_t before = oc_now_ms();
     wait_for(&f.handled, 1);
     oc_http_server_stop(f.server, 5000);
     ck_assert_uint_lt(oc_now_ms() - before, 4000);
     ck_assert_int_eq(atomic_load(&f.stream_result), OUTCALL_E_CLOSED);
     end();
+}
+
+START_TEST(stop_ends_streams)
+{
+    try_stop("/stream");
+    try_stop("/follow");
 }
 END_TEST
 
@@ -680,8 +703,53 @@ START_TEST(listening_below_a_long_path)
 }
 END_TEST
 
+static int try_server(void *userdata)
+{
+    static const char request[] = "GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct oc_http_server_options o = {.threaded = *(bool *)userdata, .handle = handle, .max_body = BODY_MAX};
+    oc_http_server *s = NULL;
+    int r = oc_http_listen_unix(f.path, 0600, (gid_t)-1, 5, &o.listen_fd, NULL);
+    if (r < 0)
+        return r;
+    r = oc_http_server_new(&s, &o, NULL);
+    if (r < 0) {
+        oc_close(o.listen_fd);
+        return r;
+    }
+    /* Allocations of a request fail too: it is answered with 500 or not at all, and nothing leaks. */
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    (void)oc_copy(addr.sun_path, sizeof(addr.sun_path), f.path, strlen(f.path));
+    OC_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char buf[256] = "";
+    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+        send(fd, request, sizeof(request) - 1, 0) < 0)
+        abort(); /* not ck_assert: it allocates */
+    if (!o.threaded) {
+        uint64_t deadline = oc_deadline(BOUND_MS);
+        while (oc_poll1(fd, POLLIN, oc_deadline(1)) == 0 && oc_deadline_left(deadline) > 0)
+            oc_http_server_run(s);
+    }
+    ssize_t n = oc_poll1(fd, POLLIN, oc_deadline(BOUND_MS)) > 0 ? recv(fd, buf, sizeof(buf) - 1, 0) : -2;
+    s = oc_http_server_free(s);
+    if (n < -1 || (n > 0 && strncmp(buf, "HTTP/1.1 200", 12) != 0 && strncmp(buf, "HTTP/1.1 500", 12) != 0))
+        abort();
+    return n > 0 && strncmp(buf, "HTTP/1.1 200", 12) == 0 ? 0 : OUTCALL_E_NO_MEMORY;
+}
+
+START_TEST(out_of_memory)
+{
+    make_dir();
+    for (int threaded = 0; threaded < 2; threaded++) {
+        bool kind = threaded;
+        ck_assert_int_gt(failmalloc_loop(try_server, &kind), 6);
+    }
+    ck_assert_int_eq(unlink(f.path), 0);
+    ck_assert_int_eq(rmdir(f.dir), 0);
+}
+END_TEST
+
 UNIT_MAIN("http_server", threaded_requests, driven_requests, threaded_bad_input, driven_bad_input,
           threaded_body_limit, driven_body_limit, threaded_refusal, driven_refusal, threaded_connection_limit,
           driven_connection_limit, threaded_idle, driven_idle, streams, driven_servers_have_no_streams,
           stream_notices_hangup, stop_ends_streams, stop_drains, early_leavers, listening,
-          listening_below_a_long_path)
+          listening_below_a_long_path, out_of_memory)
