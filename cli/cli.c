@@ -99,7 +99,7 @@ static bool is_group(const char *word)
 static int unknown_command(struct cli *c, const char *group, const char *word)
 {
     const struct command *all[COMMANDS_MAX];
-    const char *names[COMMANDS_MAX];
+    const char *names[COMMANDS_MAX] = {NULL};
     size_t n = all_commands(all), k = 0;
     for (size_t i = 0; i < n; i++)
         if (!group || same(all[i]->group, group))

@@ -29,6 +29,9 @@ bool cmd_is(const json_t *data, const char *key); /* is this member true? */
 /* `What "name"rest` and a line end; the name is data's member. */
 void cmd_say(struct cli *c, const char *what, const json_t *data, const char *key, const char *rest);
 
+/* A stream that fails in the middle ends with {"success":false,"error":...}: that is told, and its exit
+ * status comes back. EXIT_DONE for any other line. */
+int cmd_stream_failure(struct cli *c, const json_t *line);
 int cmd_log_line(struct cli *c, const char *line, size_t len, void *userdata);
 int cmd_run_pull(struct cli *c);
 

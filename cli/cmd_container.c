@@ -125,7 +125,8 @@ static const struct opt logs_opts[] = {
      .argument = "N",
      .type = OPT_U32,
      .offset = ARG(tail),
-     .max = UINT32_MAX,
+     .min = 1,
+     .max = INT32_MAX,
      .fallback = "all",
      .help = "Only the last N lines"},
 };

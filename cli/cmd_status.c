@@ -22,7 +22,11 @@ static int run_status(struct cli *c)
 static int event_line(struct cli *c, const char *line, size_t len, void *userdata)
 {
     (void)userdata;
+    CLI_JSON json_t *j = json_loadb(line, len, 0, NULL);
     CLI_FREE char *text = strndup(line, len);
+    int status = cmd_stream_failure(c, j);
+    if (status != EXIT_DONE)
+        return status;
     if (!text)
         return cli_fail(c, EXIT_FAILED, "out of memory");
     if (c->json)

@@ -34,23 +34,30 @@ static int malformed(struct cli *c)
     return cli_fail(c, EXIT_FAILED, "the daemon's answer is malformed");
 }
 
+int cmd_stream_failure(struct cli *c, const json_t *line)
+{
+    const char *error = json_string_value(json_object_get(line, "error"));
+    if (!json_is_false(json_object_get(line, "success")))
+        return EXIT_DONE;
+    return cli_fail(c, EXIT_FAILED, "%s", error ? error : "the daemon gave up");
+}
+
 /* Raw, as `docker logs` does it: what the container wrote is not ours to change. */
 int cmd_log_line(struct cli *c, const char *line, size_t len, void *userdata)
 {
     (void)userdata;
-    CLI_JSON json_t *j = NULL;
+    CLI_JSON json_t *j = json_loadb(line, len, 0, NULL);
     CLI_FREE char *data = NULL;
+    int status = cmd_stream_failure(c, j);
+    if (status != EXIT_DONE)
+        return status;
     if (c->json) {
         (void)fwrite(line, 1, len, c->out);
         fputc('\n', c->out);
         return fflush(c->out) == 0 ? EXIT_DONE : EXIT_FAILED;
     }
-    j = json_loadb(line, len, 0, NULL);
     const char *stream = json_string_value(json_object_get(j, "stream"));
     const char *text = json_string_value(json_object_get(j, "data"));
-    const char *error = json_string_value(json_object_get(j, "error"));
-    if (error)
-        return cli_fail(c, EXIT_FAILED, "%s", error);
     data = text ? strdup(text) : NULL;
     ptrdiff_t n = data ? decode_base64(data) : -1;
     if (n < 0 || !stream)
@@ -92,11 +99,11 @@ static void draw(struct cli *c, struct pull *p, const json_t *j)
 static int finish(struct cli *c, struct pull *p, const json_t *j)
 {
     const json_t *data = json_object_get(j, "data");
-    const char *error = json_string_value(json_object_get(j, "error"));
     p->finished = true;
     erase(c, p);
-    if (!cmd_is(j, "success"))
-        return cli_fail(c, EXIT_FAILED, "%s", error ? error : "the pull failed");
+    int status = cmd_stream_failure(c, j);
+    if (status != EXIT_DONE)
+        return status;
     if (c->json) {
         CLI_FREE char *text = json_dumps(data, JSON_COMPACT);
         fprintf(c->out, "%s\n", text ? text : "{}");
@@ -114,7 +121,7 @@ static int pull_line(struct cli *c, const char *line, size_t len, void *userdata
         erase(c, p);
         return malformed(c);
     }
-    if (json_object_get(j, "success"))
+    if (json_is_boolean(json_object_get(j, "success")))
         return finish(c, p, j);
     draw(c, p, j);
     return EXIT_DONE;

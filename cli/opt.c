@@ -135,7 +135,7 @@ static const struct opt *find(const struct parser *p, const char *name, size_t l
 
 static int unknown(struct parser *p, const char *name, size_t len)
 {
-    const char *names[OPTIONS_MAX];
+    const char *names[OPTIONS_MAX] = {NULL};
     char word[WORD_MAX + 1];
     size_t n = 0;
     for (size_t t = 0; t < p->n_tables; t++)

@@ -154,8 +154,9 @@ static void detail(FILE *f, const char *key, const json_t *v, int indent, int wi
         details(f, v, indent + 2, depth + 1);
         return;
     }
+    const char *text = nested ? "" : out_value(v, buf, sizeof(buf));
     fprintf(f, "%*s", width - (int)out_width(key) + 1, "");
-    out_text(f, nested || json_is_null(v) ? "-" : out_value(v, buf, sizeof(buf)));
+    out_text(f, *text ? text : "-");
     fputc('\n', f);
 }
 

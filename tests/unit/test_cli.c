@@ -1,5 +1,5 @@
 /* The whole command but its process, against a client that answers what the test says. */
-#include "cli.h"
+#include "../../cli/cli.h"
 #include "outcall/host_client.h"
 #include "unit/unit.h"
 
@@ -306,6 +306,9 @@ START_TEST(logs)
         ck_assert_int_eq(run(bad[i], "container logs a"), EXIT_FAILED);
         ck_assert_str_eq(out, "");
     }
+    ck_assert_int_eq(run("{\"success\":false,\"error\":\"gone\"}\n", "--json container logs a"), EXIT_FAILED);
+    ck_assert_str_eq(err, "outcall: gone\n");
+    ck_assert_str_eq(out, "");
     ck_assert_int_eq(run("{\"stream\":\"stdout\",\"data\":\"aGkK\"}\n", "--json container logs a"), 0);
     ck_assert_str_eq(out, "{\"stream\":\"stdout\",\"data\":\"aGkK\"}\n");
 }
@@ -345,6 +348,9 @@ START_TEST(events)
     ck_assert_int_eq(run("{\"a\":1}\n{\"b\":\"\x7f\"}\n", "events -f"), 0);
     ck_assert_str_eq(stub.path, "/api/v1/events?follow=1");
     ck_assert_str_eq(out, "{\"a\":1}\n{\"b\":\"\\x7f\"}\n");
+    ck_assert_int_eq(run("{\"a\":1}\n{\"success\":false,\"error\":\"gone\"}\n", "events"), EXIT_FAILED);
+    ck_assert_str_eq(out, "{\"a\":1}\n");
+    ck_assert_str_eq(err, "outcall: gone\n");
     ck_assert_int_eq(run("{\"a\":1}\n", "events"), 0);
     ck_assert_str_eq(stub.path, "/api/v1/events");
 }

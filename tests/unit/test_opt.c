@@ -1,5 +1,5 @@
-#include "opt.h"
-#include "out.h"
+#include "../../cli/opt.h"
+#include "../../cli/out.h"
 #include "unit/unit.h"
 
 struct target {
