@@ -95,23 +95,46 @@ spawn_in_engine_net()
     PIDS+=($!)
 }
 
+# daemon_flags FLAGS...: FLAGS, and the test's own for every setting that is not among them.
 daemon_flags()
 {
-    printf '%s\n' --runtime-dir "$T/run" --state-dir "$T/state" --rules-dir "$T/rules" --config "$T/outcalld.yaml" \
-        --docker-host "${DOCKER_HOST_OF_DAEMON:-$ENGINE}" --subnet-block "$SUBNETS" --shim "$SHIM" --log-level debug
+    local given=" $* " flag value
+    while read -r flag value; do
+        [[ $given = *" $flag "* ]] || printf '%s\n' "$flag" "$value"
+    done <<END
+--runtime-dir $T/run
+--state-dir $T/state
+--rules-dir $T/rules
+--config $T/outcalld.yaml
+--docker-host ${DOCKER_HOST_OF_DAEMON:-$ENGINE}
+--subnet-block $SUBNETS
+--shim $SHIM
+--log-level debug
+END
+    [ $# = 0 ] || printf '%s\n' "$@"
 }
 
-# outcalld_spawn [FLAGS...]: starts it in the engine's network namespace; sets DAEMON. Later flags win, as for any command.
+# outcalld_spawn [FLAGS...]: starts it in the engine's network namespace; sets DAEMON.
 outcalld_spawn()
 {
     local flags
-    mapfile -t flags < <(daemon_flags)
+    mapfile -t flags < <(daemon_flags "$@")
     mkdir -p "$T/rules"
     [ -e "$T/outcalld.yaml" ] || : >"$T/outcalld.yaml"
-    nsenter --net="/proc/$ENGINE_PID/ns/net" -- "$OUTCALLD" "${flags[@]}" "$@" </dev/null >>"$T/outcalld.log" 2>&1 3>&- 4>&- &
+    nsenter --net="/proc/$ENGINE_PID/ns/net" -- "$OUTCALLD" "${flags[@]}" </dev/null >>"$T/outcalld.log" 2>&1 3>&- 4>&- &
     DAEMON=$!
     PIDS+=("$DAEMON")
     SOCKET=$T/run/host.sock
+}
+
+# refuses_to_start [FLAGS...]: it ends by itself, with a failure.
+refuses_to_start()
+{
+    local code=0
+    outcalld_spawn "$@"
+    poll 10 pid_gone "$DAEMON" || { echo "outcalld is running" >&2; return 1; }
+    wait "$DAEMON" || code=$?
+    [ "$code" != 0 ] && [ "$code" -lt 126 ]
 }
 
 ready_or_gone()

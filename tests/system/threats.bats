@@ -242,9 +242,7 @@ while True:
 
 @test "T12: an engine on TCP is refused at the start" {
     outcalld_stop
-    outcalld_spawn --docker-host tcp://127.0.0.1:2375
-    poll 10 pid_gone "$DAEMON"
-    run wait "$DAEMON"
+    refuses_to_start --docker-host tcp://127.0.0.1:2375
     grep -q 'unix' "$T/outcalld.log"
 }
 
