@@ -151,8 +151,7 @@ api_quietly()
 outcalld_start()
 {
     outcalld_spawn "$@"
-    poll 20 ready_or_gone || true
-    if pid_gone "$DAEMON" || ! api_quietly GET /api/v1/status; then
+    if ! poll 20 ready_or_gone || pid_gone "$DAEMON"; then
         echo "outcalld did not come up:" >&2
         cat "$T/outcalld.log" >&2
         return 1
@@ -334,7 +333,7 @@ end_in_order()
 
 outcall_teardown()
 {
-    local result=0 pid path
+    local result=0 pid
     [ -n "${T:-}" ] && [ -d "$T" ] || return 0
     if [ -n "${BATS_TEST_COMPLETED:-}" ]; then
         end_in_order || result=1
@@ -350,10 +349,7 @@ outcall_teardown()
         ENGINE=$OUTCALL_TEST_DOCKER
     fi
     clean_engine || result=1
-    awk '{ print $5 }' /proc/self/mountinfo | grep -F "$T/" | sort -r | while read -r path; do
-        umount -l "$path"
-    done
-    rm -rf --one-file-system "$T"
+    remove_tree "$T" || result=1
     return $result
 }
 
