@@ -74,10 +74,7 @@ clean_up()
             engine network rm outcall-quickstart >/dev/null 2>&1
             engine rmi -f "$ENGINE_IMAGE" "$ENGINE_IMAGE-volume" "$ENGINE_IMAGE-varrun" >/dev/null 2>&1
         fi
-        awk '{ print $5 }' /proc/self/mountinfo | grep -F "$work/" | sort -r | while read -r id; do
-            umount -l "$id"
-        done
-        rm -rf --one-file-system "$work"
+        remove_tree "$work" || result=1
     fi
     [ -z "${ENGINE_DIR:-}" ] || engine_clean
     exit "$result"

@@ -57,7 +57,8 @@ def owner(path):
 
 def resolve(root, path, name):
     """The file in the tree that a quoted or angled include means, or None."""
-    for base in (path.parent, "lib", "include", "tests"):
+    bases = [path.parent, "lib", "include", "tests"] + (["cli", "shim"] if path.parts[0] == "tests" else [])
+    for base in bases:
         candidate = (root / base / name).resolve()
         if candidate.is_file() and candidate.is_relative_to(root):
             return candidate.relative_to(root)
@@ -125,7 +126,8 @@ def check(root, _options):
             where = f"{path}:{lint.line_of(text, match.start())}"
             target = resolve(root, path, name) if match.group(2) or name.startswith("outcall/") else None
             if target is None:
-                finding = third_party_finding(path, name) if match.group(1) else f"\"{name}\" is not in the tree"
+                third_party = match.group(1) and not name.startswith("outcall/")
+                finding = third_party_finding(path, name) if third_party else f"\"{name}\" is not in the tree"
             else:
                 finding = edge_finding(path, target)
                 graph.setdefault(path, set()).add(target)

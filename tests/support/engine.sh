@@ -29,6 +29,20 @@ pid_gone()
     [ ! -d "/proc/$1" ] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
 }
 
+# remove_tree DIR: unmounts what is below it and deletes it; never while a mount is left, since rm would go through it.
+remove_tree()
+{
+    local path
+    awk '{ print $5 }' /proc/self/mountinfo | grep -F "$1/" | sort -r | while read -r path; do
+        umount -l "$path" 2>/dev/null
+    done
+    if awk '{ print $5 }' /proc/self/mountinfo | grep -qF "$1/"; then
+        echo "engine.sh: $1 is kept: something is still mounted below it" >&2
+        return 1
+    fi
+    rm -rf --one-file-system "$1"
+}
+
 # stop_pid PID SECONDS: SIGTERM, wait, SIGKILL.
 stop_pid()
 {
@@ -191,7 +205,7 @@ engine_down()
 # engine_clean: everything below ENGINE_DIR ends: containers, processes, mounts, files.
 engine_clean()
 {
-    local path ids
+    local ids
     case ${ENGINE_DIR:-} in
         /tmp/oc-eng.?*) ;;
         *) return 0 ;;
@@ -205,10 +219,7 @@ engine_clean()
     podman_clean
     engine_down
     engine_end_strays
-    awk '{ print $5 }' /proc/self/mountinfo | grep -F "$ENGINE_DIR/" | sort -r | while read -r path; do
-        umount -l "$path" 2>/dev/null
-    done
-    rm -rf --one-file-system "$ENGINE_DIR"
+    remove_tree "$ENGINE_DIR"
 }
 
 podman_answers()

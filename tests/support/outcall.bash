@@ -95,23 +95,46 @@ spawn_in_engine_net()
     PIDS+=($!)
 }
 
+# daemon_flags FLAGS...: FLAGS, and the test's own for every setting that is not among them.
 daemon_flags()
 {
-    printf '%s\n' --runtime-dir "$T/run" --state-dir "$T/state" --rules-dir "$T/rules" --config "$T/outcalld.yaml" \
-        --docker-host "${DOCKER_HOST_OF_DAEMON:-$ENGINE}" --subnet-block "$SUBNETS" --shim "$SHIM" --log-level debug
+    local given=" $* " flag value
+    while read -r flag value; do
+        [[ $given = *" $flag "* ]] || printf '%s\n' "$flag" "$value"
+    done <<END
+--runtime-dir $T/run
+--state-dir $T/state
+--rules-dir $T/rules
+--config $T/outcalld.yaml
+--docker-host ${DOCKER_HOST_OF_DAEMON:-$ENGINE}
+--subnet-block $SUBNETS
+--shim $SHIM
+--log-level debug
+END
+    [ $# = 0 ] || printf '%s\n' "$@"
 }
 
-# outcalld_spawn [FLAGS...]: starts it in the engine's network namespace; sets DAEMON. Later flags win, as for any command.
+# outcalld_spawn [FLAGS...]: starts it in the engine's network namespace; sets DAEMON.
 outcalld_spawn()
 {
     local flags
-    mapfile -t flags < <(daemon_flags)
+    mapfile -t flags < <(daemon_flags "$@")
     mkdir -p "$T/rules"
     [ -e "$T/outcalld.yaml" ] || : >"$T/outcalld.yaml"
-    nsenter --net="/proc/$ENGINE_PID/ns/net" -- "$OUTCALLD" "${flags[@]}" "$@" </dev/null >>"$T/outcalld.log" 2>&1 3>&- 4>&- &
+    nsenter --net="/proc/$ENGINE_PID/ns/net" -- "$OUTCALLD" "${flags[@]}" </dev/null >>"$T/outcalld.log" 2>&1 3>&- 4>&- &
     DAEMON=$!
     PIDS+=("$DAEMON")
     SOCKET=$T/run/host.sock
+}
+
+# refuses_to_start [FLAGS...]: it ends by itself, with a failure.
+refuses_to_start()
+{
+    local code=0
+    outcalld_spawn "$@"
+    poll 10 pid_gone "$DAEMON" || { echo "outcalld is running" >&2; return 1; }
+    wait "$DAEMON" || code=$?
+    [ "$code" != 0 ] && [ "$code" -lt 126 ]
 }
 
 ready_or_gone()
@@ -128,8 +151,7 @@ api_quietly()
 outcalld_start()
 {
     outcalld_spawn "$@"
-    poll 20 ready_or_gone || true
-    if pid_gone "$DAEMON" || ! api_quietly GET /api/v1/status; then
+    if ! poll 20 ready_or_gone || pid_gone "$DAEMON"; then
         echo "outcalld did not come up:" >&2
         cat "$T/outcalld.log" >&2
         return 1
@@ -311,7 +333,7 @@ end_in_order()
 
 outcall_teardown()
 {
-    local result=0 pid path
+    local result=0 pid
     [ -n "${T:-}" ] && [ -d "$T" ] || return 0
     if [ -n "${BATS_TEST_COMPLETED:-}" ]; then
         end_in_order || result=1
@@ -327,10 +349,7 @@ outcall_teardown()
         ENGINE=$OUTCALL_TEST_DOCKER
     fi
     clean_engine || result=1
-    awk '{ print $5 }' /proc/self/mountinfo | grep -F "$T/" | sort -r | while read -r path; do
-        umount -l "$path"
-    done
-    rm -rf --one-file-system "$T"
+    remove_tree "$T" || result=1
     return $result
 }
 
