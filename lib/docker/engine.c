@@ -125,10 +125,10 @@ void oc_docker_forget_version(outcall_docker *d, const char *version)
 
 /* An engine that went away may come back as another one, so what was known of it is forgotten. Our own
  * trouble, and the caller's wish to stop, say nothing about the engine. */
-static void note(outcall_docker *d, int r, int status, const char *why)
+static void note(outcall_docker *d, int r, const struct oc_answer *a, const char *why)
 {
-    bool reached = status > 0 && r != OUTCALL_E_PROTOCOL; /* with a status: the body was cut off */
-    if (status == 0 && r != OUTCALL_E_UNREACHABLE && r != OUTCALL_E_TIMEOUT)
+    bool reached = a->status > 0 && !a->cut;
+    if (a->status == 0 && r != OUTCALL_E_UNREACHABLE && r != OUTCALL_E_TIMEOUT)
         return;
     (void)pthread_mutex_lock(&d->lock);
     bool changed = d->reachable != reached;
@@ -150,7 +150,7 @@ int oc_docker_exchange(outcall_docker *d, const struct oc_exchange *x, struct oc
     int r = oc_transport_run(d->transport, x, ret, &own);
     oc_log(d->log, OUTCALL_LOG_DEBUG, "docker", "%s %s: %s, status %d, %llu us", x->method, x->target,
            outcall_code_name(r > 0 ? 0 : r), ret->status, (unsigned long long)((oc_now_ns() - began) / 1000));
-    note(d, r, ret->status, own.text);
+    note(d, r, ret, own.text);
     if (err && err->code == 0)
         *err = own;
     return r;

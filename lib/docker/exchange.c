@@ -139,7 +139,7 @@ int oc_docker_ok(outcall_docker *d, const char *method, const char *path, const 
  */
 static int stream_result(outcall_docker *d, int r, const struct oc_answer *a, outcall_error *own)
 {
-    if (r == OUTCALL_E_PROTOCOL && is_ok(a->status)) {
+    if (a->cut && is_ok(a->status)) {
         outcall_error_clear(own);
         return oc_fail_kind(own, OUTCALL_E_UNREACHABLE, OUTCALL_KIND_DOCKER_UNREACHABLE,
                             "the Docker Engine at %s went away in the middle of an answer", d->socket);

@@ -273,6 +273,7 @@ static int judge(struct oc_transfer *t, CURLcode code, outcall_error *err)
     default:
         break;
     }
+    t->answer->cut = t->head_done;
     return oc_fail_kind(err, OUTCALL_E_PROTOCOL, OUTCALL_KIND_DOCKER_ERROR,
                         "the Docker Engine's answer to %s %s is %s (%s)", t->x->method, t->x->target,
                         t->head_done ? "cut off" : "malformed", curl_easy_strerror(code));

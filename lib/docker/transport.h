@@ -26,6 +26,7 @@ struct oc_exchange {
 /* Zeroed before the exchange, oc_answer_done() after it, whatever happened. */
 struct oc_answer {
     int status; /* 0 = nothing was said */
+    bool cut;   /* the body ended before its end: the engine went away, OUTCALL_E_PROTOCOL */
     struct oc_buf body;
 };
 
@@ -41,8 +42,8 @@ OC_NODISCARD int oc_transport_new(struct oc_transport **ret, const char *path, o
 struct oc_transport *oc_transport_free(struct oc_transport *t);
 
 /* 0 with any HTTP status; what on_data returned when it was not 0; OUTCALL_E_UNREACHABLE (no connection, or
- * lost before an answer), _TIMEOUT, _CLOSED (stop_fd), _PROTOCOL (no HTTP, or a body cut off: ret->status
- * says which), _LIMIT, _NO_MEMORY. */
+ * lost before an answer), _TIMEOUT, _CLOSED (stop_fd), _PROTOCOL (no HTTP, or a body cut off), _LIMIT,
+ * _NO_MEMORY. */
 OC_NODISCARD int oc_transport_run(struct oc_transport *t, const struct oc_exchange *x, struct oc_answer *ret,
                                   outcall_error *err);
 
