@@ -134,14 +134,16 @@ static bool set_walls(json_t *host)
     return bad;
 }
 
-/* Docker adds noexec to a tmpfs unless told otherwise, and agents build in /tmp. A caller's own /tmp takes its place. */
+/* Docker adds noexec to a tmpfs unless told otherwise, and agents build in /tmp. A caller's own /tmp takes
+ * its place. */
 static json_t *tmp(const struct oc_body *b)
 {
     for (size_t i = 0; i < b->n_mounts; i++)
         if (strcmp(b->mounts[i].target, "/tmp") == 0)
             return json_object();
     return json_pack("{s:o}", "/tmp",
-                     json_sprintf("rw,exec,nosuid,nodev,size=%llu,mode=1777", (unsigned long long)b->spec->tmp_size_bytes));
+                     json_sprintf("rw,exec,nosuid,nodev,size=%llu,mode=1777",
+                                  (unsigned long long)b->spec->tmp_size_bytes));
 }
 
 static json_t *host_config(const struct oc_body *b)

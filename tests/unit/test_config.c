@@ -1,5 +1,5 @@
-#include "base/str.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "daemon/config.h"
 #include "support/failmalloc.h"
 #include "unit/unit.h"

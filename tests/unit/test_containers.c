@@ -4,9 +4,9 @@
 #include "containers/info.h"
 #include "containers/names.h"
 #include "containers/spec.h"
-#include "json/json.h"
 #include "support/failmalloc.h"
 #include "unit.h"
+#include "json/json.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -74,14 +74,16 @@ END_TEST
 
 START_TEST(spec_user)
 {
-    static const char *const bad[] = {"0:0",  "0:1",  "1:0", "root", "1",   "1:",          ":1",
-                                      "1:1:1", "-1:1", "1 :1", "+1:1", "65532", "4294967295:1", "1:4294967296"};
+    static const char *const bad[] = {"0:0",  "0:1",   "1:0",          "root",        "1",
+                                      "1:",   ":1",    "1:1:1",        "-1:1",        "1 :1",
+                                      "+1:1", "65532", "4294967295:1", "1:4294967296"};
     static const char *const good[] = {"1:1", "65532:65532", "4294967294:4294967294"};
     for (size_t i = 0; i < OC_ARRAY_SIZE(bad); i++) {
         outcall_container_spec s = minimal();
         char text[256];
         s.user = bad[i];
-        (void)oc_format(text, sizeof(text), "user: expected UID:GID, both numbers from 1 to 4294967294, got \"%s\"", bad[i]);
+        (void)oc_format(text, sizeof(text),
+                        "user: expected UID:GID, both numbers from 1 to 4294967294, got \"%s\"", bad[i]);
         refused(&s, text);
     }
     for (size_t i = 0; i < OC_ARRAY_SIZE(good); i++) {
@@ -124,7 +126,8 @@ END_TEST
 
 START_TEST(spec_environment_and_labels)
 {
-    static const char *const proxies[] = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"};
+    static const char *const proxies[] = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+                                          "http_proxy", "https_proxy", "no_proxy"};
     for (size_t i = 0; i < OC_ARRAY_SIZE(proxies); i++) {
         char pair[64], text[128];
         const char *env[] = {"A=b", pair};
@@ -135,7 +138,8 @@ START_TEST(spec_environment_and_labels)
         s.n_env = 2;
         refused(&s, text);
     }
-    const char *twice[] = {"A=1", "AB=2", "A=3"}, *none[] = {"=x"}, *no_value[] = {"A"}, *fine[] = {"A=1\n2", "AB=", "Http_Proxy=x"};
+    const char *twice[] = {"A=1", "AB=2", "A=3"}, *none[] = {"=x"}, *no_value[] = {"A"},
+               *fine[] = {"A=1\n2", "AB=", "Http_Proxy=x"};
     outcall_container_spec s = minimal(), out;
     s.env = twice;
     s.n_env = 3;
@@ -174,7 +178,8 @@ static json_t *golden(const char *file)
 static void same_json(const json_t *got, const char *file)
 {
     OC_JSON json_t *want = golden(file);
-    char *a = json_dumps(got, JSON_INDENT(2) | JSON_SORT_KEYS), *b = json_dumps(want, JSON_INDENT(2) | JSON_SORT_KEYS);
+    char *a = json_dumps(got, JSON_INDENT(2) | JSON_SORT_KEYS),
+         *b = json_dumps(want, JSON_INDENT(2) | JSON_SORT_KEYS);
     ck_assert_str_eq(a, b);
     free(a);
     free(b);
@@ -190,8 +195,8 @@ static const struct oc_body_mount all_mounts[] = {
 
 static int build_full(void *userdata)
 {
-    static const char *const env[] = {"A=1", "B=two words"}, *const cmd[] = {"-c", "echo \"$A\"\n"}, *const ep[] = {"/bin/sh"},
-                             *const labels[] = {"team=blue=green"};
+    static const char *const env[] = {"A=1", "B=two words"}, *const cmd[] = {"-c", "echo \"$A\"\n"},
+                             *const ep[] = {"/bin/sh"}, *const labels[] = {"team=blue=green"};
     outcall_container_spec in = minimal(), s;
     OC_JSON json_t *j = NULL;
     in.env = env;
@@ -314,7 +319,8 @@ static void names_pass_over_damage(const char *dir)
 {
     struct oc_names *n = NULL;
     char file[64];
-    static const char text[] = "outcall-agent-a\n\n../../etc/passwd\noutcall-agent-\noutcall-agent-UPPER\n\xff\xfe\noutcall-agent-b";
+    static const char text[] =
+        "outcall-agent-a\n\n../../etc/passwd\noutcall-agent-\noutcall-agent-UPPER\n\xff\xfe\noutcall-agent-b";
     (void)oc_format(file, sizeof(file), "%s/containers", dir);
     FILE *f = fopen(file, "we");
     ck_assert_ptr_nonnull(f);
@@ -383,4 +389,5 @@ END_TEST
 
 UNIT_MAIN("containers", spec_fills_defaults, spec_refuses_by_name, spec_user, spec_numbers_at_their_bounds,
           spec_environment_and_labels, body_is_the_golden_one, body_minimal_is_the_golden_one,
-          body_survives_every_failing_allocation, names, names_refuse_an_unsafe_directory, info_keeps_no_environment_value)
+          body_survives_every_failing_allocation, names, names_refuse_an_unsafe_directory,
+          info_keeps_no_environment_value)
