@@ -5,7 +5,6 @@
 #include "outcall/version.h"
 #include <curl/curl.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -25,15 +24,6 @@ struct oc_transfer {
     bool head_done;
     int verdict; /* what a callback decided; 0 = nothing */
 };
-
-/* libcurl's own start-up is not thread-safe in every build of it. The flag asks for nothing beyond HTTP. */
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_started = CURLE_FAILED_INIT;
-
-static void start_curl(void)
-{
-    curl_started = curl_global_init(CURL_GLOBAL_NOTHING);
-}
 
 static int connect_until(int fd, const struct sockaddr_un *sa, uint64_t deadline_ms)
 {
@@ -141,11 +131,15 @@ static size_t take_body(char *data, size_t size, size_t n, void *userdata)
 
 int oc_transfer_new(struct oc_transfer **ret, const char *path, outcall_error *err)
 {
-    if (pthread_once(&curl_once, start_curl) != 0 || curl_started != CURLE_OK)
-        return oc_fail(err, OUTCALL_E_SYSTEM, "libcurl cannot start: %s", curl_easy_strerror(curl_started));
+    /* Counted by libcurl, thread-safe since its 7.84; the flag asks for nothing beyond HTTP. */
+    CURLcode started = curl_global_init(CURL_GLOBAL_NOTHING);
+    if (started != CURLE_OK)
+        return oc_fail(err, OUTCALL_E_SYSTEM, "libcurl cannot start: %s", curl_easy_strerror(started));
     struct oc_transfer *t = calloc(1, sizeof(*t));
-    if (!t)
+    if (!t) {
+        curl_global_cleanup();
         return oc_no_memory(err);
+    }
     t->path = path;
     t->multi = curl_multi_init();
     t->easy = curl_easy_init();
@@ -165,6 +159,7 @@ struct oc_transfer *oc_transfer_free(struct oc_transfer *t)
     curl_easy_cleanup(t->easy);
     if (t->multi)
         (void)curl_multi_cleanup(t->multi);
+    curl_global_cleanup();
     free(t);
     return NULL;
 }
