@@ -7,10 +7,8 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
-#define OC_HTTP_MEMORY_MAX                                                                                   \
-    ((size_t)16 * 1024)                         /* bytes libmicrohttpd keeps per connection: bounds the head \
-                                                 */
-#define OC_HTTP_DRAIN_MAX ((size_t)1024 * 1024) /* bytes read and dropped behind a body that is too large */
+#define OC_HTTP_MEMORY_MAX ((size_t)16 * 1024)   /* bytes per connection; bounds a request's head */
+#define OC_HTTP_DRAIN_MAX  ((size_t)1024 * 1024) /* bytes read and dropped behind a body that is too large */
 
 struct oc_http_conn { /* one accepted connection; libmicrohttpd's socket context */
     oc_http_server *server;

@@ -367,6 +367,35 @@ START_TEST(threads)
 }
 END_TEST
 
+/* A silent connection costs a look each second, not a busy loop. */
+START_TEST(idle_is_quiet)
+{
+    char path[108];
+    make_dir();
+    start_server(0);
+    open_agent("a", path);
+    oc_http *h = connect_to(path);
+    ck_assert_int_eq(ask(h, "/", "", 503, NOT_READY), 0);
+    atomic_store(&f.stop, true);
+    ck_assert_int_eq(pthread_join(f.driver, NULL), 0);
+    int runs = 0;
+    for (uint64_t end_at = oc_deadline(300); oc_deadline_left(end_at) > 0; runs++) {
+        int64_t t = outcall_agent_server_timeout_ms(f.server);
+        uint64_t left = (uint64_t)oc_deadline_left(end_at);
+        ck_assert_int_ge(t, 0); /* there is a connection, which can time out */
+        ck_assert_int_ge(
+            oc_poll1(outcall_agent_server_fd(f.server), POLLIN, oc_deadline(OC_MIN((uint64_t)t, left))), 0);
+        ck_assert_int_eq(outcall_agent_server_process(f.server, NULL), 0);
+    }
+    ck_assert_int_lt(runs, 10);
+    h = oc_http_free(h);
+    atomic_store(&f.stop, false);
+    ck_assert_int_eq(pthread_create(&f.driver, NULL, drive, NULL), 0);
+    outcall_agent_server_close(f.server, "a");
+    end();
+}
+END_TEST
+
 static int try_open(void *userdata)
 {
     outcall_agent_server *s = NULL;
@@ -390,4 +419,5 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-UNIT_MAIN("agent_server", not_ready, restart, names, unsafe_places, a_thousand, flood, threads, out_of_memory)
+UNIT_MAIN("agent_server", not_ready, restart, names, unsafe_places, a_thousand, flood, threads, idle_is_quiet,
+          out_of_memory)
