@@ -4,7 +4,8 @@
 #include <string.h>
 
 #define LINE_MAX_BYTES ((size_t)1 << 20) /* one line of a stream */
-#define CALL_MS        UINT64_C(400000)  /* the longest stop is 300 s, and the engine may take its time */
+#define CHANGE_MS      UINT64_C(400000)  /* the longest stop is 300 s, and the engine may take its time */
+#define LIBRARY_MS     UINT64_C(0)       /* the client's own default: enough to look something up */
 
 char *cli_path(const char *base)
 {
@@ -88,11 +89,12 @@ int cli_call(struct cli *c, const char *method, const char *path, json_t *take_b
     outcall_error e = OUTCALL_ERROR_INIT;
     CLI_FREE char *text = NULL, *body = NULL;
     size_t len = 0;
+    uint64_t timeout_ms = strcmp(method, "GET") == 0 ? LIBRARY_MS : CHANGE_MS;
     int r = body_text(c, take_body, &text);
     if (r == EXIT_DONE && !path)
         r = no_memory(c);
     if (r == EXIT_DONE)
-        r = connect_client(c, wait ? UINT64_MAX : CALL_MS, &client);
+        r = connect_client(c, wait ? UINT64_MAX : timeout_ms, &client);
     if (r != EXIT_DONE)
         return r;
     if (outcall_host_client_call(client, method, path, text, &body, &len, &e) < 0)

@@ -13,7 +13,7 @@ static ptrdiff_t decode_base64(char *text)
         uint32_t bits = 0;
         unsigned padding = 0;
         for (size_t k = 0; k < 4; k++) {
-            const char *at = memchr(alphabet, text[i + k], 64);
+            const char *at = strchr(alphabet, text[i + k]);
             bool is_padding = text[i + k] == '=' && k >= 2 && i + 4 == len;
             if ((!at && !is_padding) || (at && padding > 0))
                 return -1;

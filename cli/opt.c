@@ -195,7 +195,7 @@ static int store(struct parser *p, const struct opt *o, void *target, const char
         *(bool *)at = true;
         return 0;
     case OPT_STRING:
-        if (!*value)
+        if (!value || !*value)
             return fail(p, "--%s: expected %s, got nothing", o->name, o->argument);
         *(const char **)at = value;
         return 0;

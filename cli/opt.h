@@ -31,16 +31,16 @@ struct opt_number {
 
 struct opt {
     const char *name; /* without the dashes */
-    char letter;      /* 0 = none */
     const char *argument;
-    enum opt_type type;
-    size_t offset; /* in the target; unused for OPT_CALL */
-    uint32_t min, max;
     const char *fallback; /* the default in words, for the help text; NULL = none */
     const char *help;
-    bool required;
     /* OPT_CALL: 0, or -1 with a whole sentence in why. value: NULL for a switch. */
     int (*call)(void *target, const struct opt *o, const char *value, char *why, size_t size);
+    size_t offset; /* in the target; unused for OPT_CALL */
+    enum opt_type type;
+    uint32_t min, max;
+    char letter; /* 0 = none */
+    bool required;
 };
 
 struct opt_table {

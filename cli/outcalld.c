@@ -174,30 +174,31 @@ static int serve(struct host *h, const outcall_daemon_options *opts, struct sign
     return status;
 }
 
-static int run(const struct line *line, outcall_daemon_options *opts)
+static int run(const struct line *line, const outcall_daemon_options *given)
 {
     struct signals signals;
+    outcall_daemon_options opts = *given;
     const char *format = outcall_daemon_settings_get(line->settings, "log-format");
     struct host h = {.notify_socket = getenv("NOTIFY_SOCKET"),
                      .sink = {.fd = STDERR_FILENO,
                               .json = format && strcmp(format, "json") == 0,
                               .journal = logsink_is_journal(STDERR_FILENO, getenv("JOURNAL_STREAM"))}};
     const char *why = NULL;
-    opts->on_ready = on_ready;
-    opts->userdata = &h;
-    opts->host_listen_fd = notify_listen_fd(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), &why);
-    if (opts->host_listen_fd < -1)
+    opts.on_ready = on_ready;
+    opts.userdata = &h;
+    opts.host_listen_fd = notify_listen_fd(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), &why);
+    if (opts.host_listen_fd < -1)
         return fail(EXIT_FAILED, why);
     int status = EXIT_FAILED;
     if (signals_open(&signals) < 0)
         (void)fail(EXIT_FAILED, "cannot set up signals");
-    else if (outcall_log_new(&opts->log, logsink_write, &h.sink) < 0 ||
-             outcall_log_set_filter(opts->log, outcall_daemon_settings_get(line->settings, "log-level")) < 0)
+    else if (outcall_log_new(&opts.log, logsink_write, &h.sink) < 0 ||
+             outcall_log_set_filter(opts.log, outcall_daemon_settings_get(line->settings, "log-level")) < 0)
         (void)fail(EXIT_FAILED, "out of memory");
     else
-        status = serve(&h, opts, &signals);
+        status = serve(&h, &opts, &signals);
     signals_close(&signals);
-    opts->log = outcall_log_unref(opts->log);
+    opts.log = outcall_log_unref(opts.log);
     return status;
 }
 

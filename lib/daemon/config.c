@@ -314,7 +314,7 @@ static int own_derived(const outcall_daemon_options *opts, struct oc_config *c, 
             return oc_fail(err, OUTCALL_E_INVALID, "runtime-dir: too long for the sockets below it");
     }
     c->config_path = strdup(config);
-    c->docker_socket = strdup(c->docker_host + strlen("unix://"));
+    c->docker_socket = c->docker_host ? strdup(c->docker_host + strlen("unix://")) : NULL;
     return c->host_socket && c->config_path && c->docker_socket ? 0 : oc_no_memory(err);
 }
 
@@ -339,7 +339,7 @@ static int own_deny_paths(const outcall_daemon_options *opts, struct oc_config *
 static int own_rate(const char *name, uint32_t n, uint32_t window_s, uint32_t *ret_n, uint32_t *ret_window_s,
                     outcall_error *err)
 {
-    struct oc_config_value value;
+    struct oc_config_value value = {0};
     const struct oc_config_row *row = oc_config_row_find(name, NULL);
     char text[32] = "";
     if (n != 0 || window_s != 0)
@@ -354,7 +354,7 @@ static int own_rate(const char *name, uint32_t n, uint32_t window_s, uint32_t *r
 
 static int own_numbers(const outcall_daemon_options *opts, struct oc_config *c, outcall_error *err)
 {
-    struct oc_config_value timeout;
+    struct oc_config_value timeout = {0};
     const struct oc_config_row *row = oc_config_row_find("agent-timeout", NULL);
     char text[32] = "";
     if (opts->agent_timeout_ms != 0)

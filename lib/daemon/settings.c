@@ -46,20 +46,22 @@ static int set(outcall_daemon_settings *s, const char *name, const char *text, b
                outcall_error *err)
 {
     size_t index = 0;
-    struct oc_config_value value;
+    struct oc_config_value value = {0};
     const struct oc_config_row *row = oc_config_row_find(name, &index);
     if (!row)
         return oc_fail(err, OUTCALL_E_INVALID, "unknown setting \"%.64s\"", name);
-    if (!text && row->kind != OC_CONFIG_SWITCH)
+    if (!text && row->kind == OC_CONFIG_SWITCH)
+        text = "true";
+    if (!text)
         return oc_fail(err, OUTCALL_E_INVALID, "%s: a value is missing", name);
-    int r = oc_config_check(row, text ? text : "true", &value, err);
+    int r = oc_config_check(row, text, &value, err);
     if (r < 0)
         return r;
     if (row->setting.list && s->deny.n >= OUTCALL_DAEMON_DENY_MAX)
         return oc_fail(err, OUTCALL_E_LIMIT, "%s: expected at most %d paths", name, OUTCALL_DAEMON_DENY_MAX);
     if (row->setting.list)
         return oc_strings_add(&s->deny, text, strlen(text)) < 0 ? oc_no_memory(err) : 0;
-    char *copy = strdup(text ? text : "true");
+    char *copy = strdup(text);
     if (!copy)
         return oc_no_memory(err);
     free(s->rows[index].text);

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <yaml.h>
 
+#define TEXT_(x) #x
+#define TEXT(x)  TEXT_(x)
+
 struct loader {
     yaml_parser_t parser;
     size_t nodes;
@@ -25,14 +28,8 @@ static int no_memory(struct loader *l)
     return OUTCALL_E_NO_MEMORY;
 }
 
-OC_PRINTF(4, 5)
-static int fail_at(struct loader *l, int code, const yaml_mark_t *mark, const char *fmt, ...)
+static int fail_at(struct loader *l, int code, const yaml_mark_t *mark, const char *text)
 {
-    char text[256];
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
     (void)oc_fail(l->err, code, "%s", text);
     oc_error_at(l->err, NULL, place(mark->line), place(mark->column));
     return code;
@@ -76,7 +73,8 @@ static int next_event(struct loader *l, yaml_event_t *ret)
         return no_memory(l);
     const char *problem = p->problem ? p->problem : "malformed";
     const yaml_mark_t *mark = p->error == YAML_READER_ERROR ? &p->mark : &p->problem_mark;
-    return fail_at(l, OUTCALL_E_SYNTAX, mark, "malformed YAML: %s", problem);
+    (void)oc_fail(l->err, OUTCALL_E_SYNTAX, "malformed YAML: %s", problem);
+    return fail_at(l, OUTCALL_E_SYNTAX, mark, "");
 }
 
 static int refuse_extras(struct loader *l, const yaml_event_t *e, const yaml_char_t *anchor,
@@ -92,7 +90,7 @@ static int refuse_extras(struct loader *l, const yaml_event_t *e, const yaml_cha
 static int new_node(struct loader *l, enum oc_yaml_type type, const yaml_event_t *e, oc_yaml **ret)
 {
     if (++l->nodes > OC_YAML_NODES_MAX)
-        return fail_at(l, OUTCALL_E_LIMIT, &e->start_mark, "more than %zu values", OC_YAML_NODES_MAX);
+        return fail_at(l, OUTCALL_E_LIMIT, &e->start_mark, "more than " TEXT(OC_YAML_NODES_MAX) " values");
     oc_yaml *node = calloc(1, sizeof(*node));
     if (!node)
         return no_memory(l);
@@ -160,7 +158,8 @@ static int refuse_repeated_keys(struct loader *l, const oc_yaml *mapping)
     }
     if (!repeated)
         return 0;
-    return oc_yaml_fail(l->err, OUTCALL_E_SYNTAX, repeated, "key \"%.64s\" is repeated", repeated->text);
+    (void)oc_yaml_fail(l->err, OUTCALL_E_SYNTAX, repeated, "key \"%.64s\" is repeated", repeated->text);
+    return OUTCALL_E_SYNTAX;
 }
 
 static int load_node(struct loader *l, const yaml_event_t *e, oc_yaml **ret);
@@ -226,7 +225,8 @@ static int load_node(struct loader *l, const yaml_event_t *e, oc_yaml **ret)
     int r = mapping ? refuse_extras(l, e, e->data.mapping_start.anchor, e->data.mapping_start.tag)
                     : refuse_extras(l, e, e->data.sequence_start.anchor, e->data.sequence_start.tag);
     if (r == 0 && l->depth == OC_YAML_DEPTH_MAX)
-        r = fail_at(l, OUTCALL_E_LIMIT, &e->start_mark, "nested deeper than %d levels", OC_YAML_DEPTH_MAX);
+        r = fail_at(l, OUTCALL_E_LIMIT, &e->start_mark,
+                    "nested deeper than " TEXT(OC_YAML_DEPTH_MAX) " levels");
     if (r == 0)
         r = new_node(l, mapping ? OC_YAML_MAPPING : OC_YAML_SEQUENCE, e, &node);
     if (r < 0)
@@ -247,7 +247,7 @@ static int expect_event(struct loader *l, yaml_event_type_t type, const char *wh
     if (r < 0)
         return r;
     if (e.type != type)
-        r = fail_at(l, OUTCALL_E_SYNTAX, &e.start_mark, "%s", what);
+        r = fail_at(l, OUTCALL_E_SYNTAX, &e.start_mark, what);
     yaml_event_delete(&e);
     return r;
 }

@@ -7,7 +7,7 @@
 
 #define OC_YAML_SIZE_MAX  ((size_t)4 << 20) /* bytes of one document; spec section 10 */
 #define OC_YAML_DEPTH_MAX 16                /* sequences and mappings within each other */
-#define OC_YAML_NODES_MAX ((size_t)1 << 20) /* keys are counted too */
+#define OC_YAML_NODES_MAX 1048576           /* keys are counted too */
 
 enum oc_yaml_type { OC_YAML_SCALAR, OC_YAML_SEQUENCE, OC_YAML_MAPPING };
 

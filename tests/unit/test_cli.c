@@ -256,6 +256,19 @@ START_TEST(where_the_daemon_is)
 }
 END_TEST
 
+START_TEST(how_long_the_daemon_may_take)
+{
+    ck_assert_int_eq(run("[]", "container list"), 0);
+    ck_assert_uint_eq(stub.timeout_ms, 0);
+    ck_assert_int_eq(run("{}", "container stop a --timeout 300"), 0);
+    ck_assert_uint_gt(stub.timeout_ms, 300000);
+    ck_assert_int_eq(run("{\"exit_code\":0}", "container wait a"), 0);
+    ck_assert(stub.timeout_ms == UINT64_MAX);
+    ck_assert_int_eq(run("", "events -f"), 0);
+    ck_assert(stub.timeout_ms == UINT64_MAX);
+}
+END_TEST
+
 START_TEST(help_and_version)
 {
     ck_assert_int_eq(run("", "--version"), 0);
@@ -292,7 +305,6 @@ START_TEST(logs)
         ck_assert_str_eq(err, "oh");
     }
     stub.piece = 0;
-    ck_assert(stub.timeout_ms == UINT64_MAX);
     static const char *const bad[] = {"{}\n",
                                       "x\n",
                                       "{\"stream\":\"stdout\",\"data\":\"a\"}\n",
@@ -380,5 +392,5 @@ START_TEST(a_full_disk_is_a_failure)
 }
 END_TEST
 
-UNIT_MAIN("cli", sentences, wrong_usage, failures_are_told, where_the_daemon_is, help_and_version, logs, pull,
-          events, a_line_has_a_maximum, a_full_disk_is_a_failure)
+UNIT_MAIN("cli", sentences, wrong_usage, failures_are_told, where_the_daemon_is, how_long_the_daemon_may_take,
+          help_and_version, logs, pull, events, a_line_has_a_maximum, a_full_disk_is_a_failure)

@@ -290,7 +290,7 @@ static int load_error(const char *path, int optional, char *text, size_t size)
 
 START_TEST(unsafe_and_absent_files)
 {
-    char text[256];
+    char text[OUTCALL_ERROR_TEXT];
     make_dir();
     ck_assert_int_eq(load_error(file("absent"), 0, text, sizeof(text)), OUTCALL_E_SYSTEM);
     ck_assert_str_eq(text, "cannot be read: No such file or directory");
