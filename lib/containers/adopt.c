@@ -187,11 +187,15 @@ int outcall_containers_adopt(outcall_containers *m, size_t *ret_n, outcall_error
 {
     OC_CLEANUP(oc_strings_done) struct oc_strings found = {0};
     OC_CLEANUP(oc_strings_done) struct oc_strings known = {0};
+    outcall_error no_stage = OUTCALL_ERROR_INIT;
     int r = find_by_prefix(m, &found, err);
     if (r == 0 && oc_known_names(m, &known) < 0)
         r = oc_no_memory(err);
     if (r < 0)
         return r;
+    if (!oc_can_stage(m, &no_stage))
+        oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &no_stage,
+                     "bind mounts are refused and nothing is attested");
     for (size_t i = 0; i < found.n; i++) {
         if (oc_names_add(m->names, found.v[i]) < 0)
             oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the name \"%s\" could not be remembered",

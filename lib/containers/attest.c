@@ -1,4 +1,5 @@
 #include "containers/attest.h"
+#include "base/num.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "core/error.h"
@@ -22,7 +23,7 @@ static int differs(outcall_error *err, const char *name, const char *what, const
                         "container \"%s\" is not what was approved: %s \"%s\"", name, what, which);
 }
 
-static int same_namespace(pid_t pid, const char *which, outcall_error *err)
+static int same_namespace(pid_t pid, const char *which, const char *words, outcall_error *err)
 {
     char path[64];
     struct stat ours, theirs;
@@ -34,11 +35,11 @@ static int same_namespace(pid_t pid, const char *which, outcall_error *err)
         return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine's %s namespace cannot be read: %s", which,
                        strerror(errno));
     if (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino)
-        return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine lives in another %s namespace", which);
+        return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine lives in another %s namespace", words);
     return 0;
 }
 
-int oc_same_namespaces(outcall_containers *m, outcall_error *err)
+static int same_namespaces(outcall_containers *m, outcall_error *err)
 {
     pid_t pid = 0;
     int r = oc_docker_peer(m->docker, &pid, err);
@@ -46,27 +47,25 @@ int oc_same_namespaces(outcall_containers *m, outcall_error *err)
         return r;
     if (pid <= 0)
         return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine lives in another pid namespace");
-    r = same_namespace(pid, "mnt", err);
-    return r < 0 ? r : same_namespace(pid, "pid", err);
+    r = same_namespace(pid, "mnt", "mount", err);
+    return r < 0 ? r : same_namespace(pid, "pid", "pid", err);
 }
 
-static int expect(struct expected *e, const char *target, const char *source, bool read_only,
-                  outcall_error *err)
+bool oc_can_stage(outcall_containers *m, outcall_error *why)
 {
-    struct stat st;
+    if (!m->stage_dir || geteuid() != 0) {
+        (void)oc_fail(why, OUTCALL_E_UNSUPPORTED, "staging needs root and Linux 5.12");
+        return false;
+    }
+    return same_namespaces(m, why) == 0;
+}
+
+static int expect(struct expected *e, outcall_expected_mount x, outcall_error *err)
+{
     if (e->n == EXPECTED_MAX)
         return oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED, "more than %d mounts",
                             EXPECTED_MAX);
-    outcall_expected_mount *x = &e->v[e->n];
-    *x = (outcall_expected_mount){.target = target, .is_tmpfs = source == NULL, .read_only = read_only};
-    if (source) {
-        if (stat(source, &st) < 0) /* the stage is gone: nothing to compare with, so it differs */
-            return oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED,
-                                "approved source \"%s\": %s", source, strerror(errno));
-        x->dev = st.st_dev;
-        x->ino = st.st_ino;
-    }
-    e->n++;
+    e->v[e->n++] = x;
     return 0;
 }
 
@@ -80,9 +79,32 @@ static bool is_approved_source(outcall_containers *m, const char *name, const ch
         return false;
     if (strcmp(target, OC_AGENT_DIR_TARGET) == 0)
         return strcmp(source, agent_dir) == 0;
-    if (m->stage_dir && oc_format(stage, sizeof(stage), "%s/%s", m->stage_dir, name) == 0)
-        return oc_path_contains(stage, source) && strcmp(stage, source) != 0;
-    return strcmp(target, OC_SHIM_TARGET) == 0 && strcmp(source, m->shim_path) == 0;
+    if (strcmp(target, OC_SHIM_TARGET) == 0 && strcmp(source, m->shim_path) == 0)
+        return true;
+    return m->stage_dir && oc_format(stage, sizeof(stage), "%s/%s", m->stage_dir, name) == 0 &&
+           oc_path_contains(stage, source) && strcmp(stage, source) != 0;
+}
+
+/* The identity that the label keeps for the index-th mount. */
+static bool approved_identity(const json_t *inspect, size_t index, outcall_expected_mount *x)
+{
+    const char *p =
+        json_string_value(json_object_get(oc_json_get(inspect, "Config.Labels"), OC_LABEL_MOUNTS));
+    while (p && *p) {
+        uint64_t v[3] = {0, 0, 0};
+        for (int i = 0; i < 3; i++) {
+            size_t n = strcspn(p, ": ");
+            if (oc_parse_u64(p, n, 0, UINT64_MAX, &v[i]) < 0)
+                return false;
+            p += n + (p[n] != '\0');
+        }
+        if (v[0] == index) {
+            x->dev = (dev_t)v[1];
+            x->ino = (ino_t)v[2];
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Where the engine keeps a named volume that it mounted. */
@@ -97,19 +119,33 @@ static const char *volume_source(const json_t *inspect, const char *volume)
     return "";
 }
 
-static int expect_mount(outcall_containers *m, const char *name, const char *agent_dir, const json_t *inspect,
-                        const json_t *mount, struct expected *e, outcall_error *err)
+static int expect_volume(const char *name, const json_t *inspect, const char *volume,
+                         outcall_expected_mount x, struct expected *e, outcall_error *err)
 {
-    const char *type = oc_json_string(mount, "Type", ""), *target = oc_json_string(mount, "Target", "");
-    const char *source = oc_json_string(mount, "Source", "");
-    bool read_only = oc_json_bool(mount, "ReadOnly", false);
-    if (strcmp(type, "tmpfs") == 0)
-        return expect(e, target, NULL, read_only, err);
+    struct stat st;
+    if (stat(volume_source(inspect, volume), &st) < 0)
+        return differs(err, name, "there is nothing to compare with for volume", volume);
+    x.dev = st.st_dev;
+    x.ino = st.st_ino;
+    return expect(e, x, err);
+}
+
+static int expect_mount(outcall_containers *m, const char *name, const char *agent_dir, const json_t *inspect,
+                        size_t index, struct expected *e, outcall_error *err)
+{
+    const json_t *mount = json_array_get(oc_json_get(inspect, "HostConfig.Mounts"), index);
+    const char *type = oc_json_string(mount, "Type", ""), *source = oc_json_string(mount, "Source", "");
+    outcall_expected_mount x = {.target = oc_json_string(mount, "Target", ""),
+                                .is_tmpfs = strcmp(type, "tmpfs") == 0,
+                                .read_only = oc_json_bool(mount, "ReadOnly", false)};
+    if (x.is_tmpfs)
+        return expect(e, x, err);
     if (strcmp(type, "volume") == 0)
-        return expect(e, target, volume_source(inspect, source), read_only, err);
-    if (strcmp(type, "bind") != 0 || !is_approved_source(m, name, agent_dir, source, target))
+        return expect_volume(name, inspect, source, x, e, err);
+    if (strcmp(type, "bind") != 0 || !is_approved_source(m, name, agent_dir, source, x.target) ||
+        !approved_identity(inspect, index, &x))
         return differs(err, name, "a mount from", source);
-    return expect(e, target, source, read_only, err);
+    return expect(e, x, err);
 }
 
 static int collect(outcall_containers *m, const char *name, const char *agent_dir, const json_t *inspect,
@@ -122,13 +158,13 @@ static int collect(outcall_containers *m, const char *name, const char *agent_di
         return differs(err, name, "mounts that outcall never asks for:", "Binds or VolumesFrom");
     int r = 0;
     for (size_t i = 0; i < json_array_size(mounts) && r == 0; i++)
-        r = expect_mount(m, name, agent_dir, inspect, json_array_get(mounts, i), e, err);
+        r = expect_mount(m, name, agent_dir, inspect, i, e, err);
     const char *target = NULL;
     const json_t *options = NULL;
     json_object_foreach((json_t *)tmpfs, target, options)
     {
         if (r == 0)
-            r = expect(e, target, NULL, false, err);
+            r = expect(e, (outcall_expected_mount){.target = target, .is_tmpfs = 1}, err);
     }
     return r;
 }
@@ -174,7 +210,7 @@ int oc_attest(outcall_containers *m, const char *name, const char *agent_dir, co
         return differs(err, name, "it lacks", OC_AGENT_DIR_TARGET " or " OC_SHIM_TARGET);
     if (pid <= 0 || pid > INT32_MAX)
         return 0; /* it has ended */
-    if (geteuid() != 0 || oc_same_namespaces(m, &reason) < 0) {
+    if (!oc_can_stage(m, &reason)) {
         oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &reason, "\"%s\" cannot be attested", name);
         return 0;
     }

@@ -12,10 +12,10 @@
 OC_NODISCARD int oc_attest(outcall_containers *m, const char *name, const char *agent_dir,
                            const json_t *inspect, bool *ret_attested, outcall_error *err);
 
-/* Does this process share the engine's mount and pid namespaces, as far as the peer of its socket shows?
- * Without that a path or a pid means something else to the engine (threats, T11). 0, OUTCALL_E_UNSUPPORTED
- * with the reason. */
-OC_NODISCARD int oc_same_namespaces(outcall_containers *m, outcall_error *err);
+/* Can mounts be pinned and looked at here? Needs root, a stage, and an engine that shares this process's
+ * mount and pid namespaces, as far as the peer of its socket shows: otherwise a path or a pid means something
+ * else to it (threats, T11). why: filled when not. */
+bool oc_can_stage(outcall_containers *m, outcall_error *why);
 
 /* Fills who with the container's identity; the cgroup is that of its init process. */
 OC_NODISCARD int oc_identity(const char *name, const json_t *inspect, outcall_identity *who,

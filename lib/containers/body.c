@@ -1,4 +1,5 @@
 #include "containers/body.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "containers/manager.h"
 #include "core/error.h"
@@ -45,6 +46,21 @@ static json_t *environment(const struct oc_body *b)
     return oc_take_ptr(&env);
 }
 
+/* What attestation compares with after every start, also after a restart of the daemon: by then the stage
+ * itself could have been exchanged. */
+static json_t *approved(const struct oc_body *b)
+{
+    OC_CLEANUP(oc_buf_done) struct oc_buf text = OC_BUF_INIT;
+    for (size_t i = 0; i < b->n_mounts; i++) {
+        const struct oc_body_mount *m = &b->mounts[i];
+        if (m->type == OC_MOUNT_BIND &&
+            oc_buf_printf(&text, "%s%zu:%llu:%llu", text.len ? " " : "", i, (unsigned long long)m->dev,
+                          (unsigned long long)m->ino) < 0)
+            return NULL;
+    }
+    return json_string(text.data ? text.data : "");
+}
+
 static json_t *labels(const struct oc_body *b)
 {
     OC_JSON json_t *l = json_object();
@@ -61,6 +77,7 @@ static json_t *labels(const struct oc_body *b)
     bad = bad || oc_json_set(l, OC_LABEL_CREATED, json_string(b->created_at));
     bad = bad || oc_json_set(l, OC_LABEL_VERSION, json_string(OUTCALL_VERSION_STRING));
     bad = bad || oc_json_set(l, OC_LABEL_AGENT, json_string(b->name + strlen(OC_CONTAINER_PREFIX)));
+    bad = bad || oc_json_set(l, OC_LABEL_MOUNTS, approved(b));
     return bad ? NULL : oc_take_ptr(&l);
 }
 

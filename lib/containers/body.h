@@ -12,6 +12,8 @@ struct oc_body_mount {
     const char *source; /* absolute path, volume name, NULL for tmpfs */
     const char *target;
     bool read_only;
+    dev_t dev; /* of a bind: what was approved; goes into a label, where nobody can change it afterwards */
+    ino_t ino;
 };
 
 /* Everything is borrowed for the call. */

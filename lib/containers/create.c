@@ -15,7 +15,9 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "docker/engine.h"
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define NAME_DRAWS 4 /* the first and three more (S008-EC-009) */
@@ -48,15 +50,8 @@ static int check_mounts(outcall_containers *m, struct plan *p, outcall_error *er
     const outcall_container_spec *s = &p->spec;
     int r = outcall_mounts_check_targets(s->mounts, s->n_mounts, err);
     for (size_t i = 0; i < s->n_mounts && r == 0; i++) {
-        if (outcall_mount_is_volume(&s->mounts[i]))
-            continue;
-        r = outcall_denylist_check(m->denylist, &s->mounts[i], &p->pins[i], err);
-        if (r == 0 && !m->stage_dir)
-            r = oc_fail_kind(
-                err, OUTCALL_E_UNSUPPORTED, OUTCALL_KIND_MOUNT_DENIED,
-                "bind mount denied: \"%s\" cannot be pinned here (staging needs root and the engine's "
-                "mount namespace)",
-                s->mounts[i].source);
+        if (!outcall_mount_is_volume(&s->mounts[i]))
+            r = outcall_denylist_check(m->denylist, &s->mounts[i], &p->pins[i], err);
     }
     return r;
 }
@@ -97,15 +92,29 @@ static int find_image(outcall_containers *m, struct plan *p, outcall_error *err)
     return 0;
 }
 
-static int plan_mount(struct plan *p, enum oc_mount_type type, const char *source, const char *target,
-                      bool read_only, outcall_error *err)
+static int plan_mount(struct plan *p, struct oc_body_mount mount, outcall_error *err)
 {
     if (p->n_mounts == MOUNTS_MAX)
         return oc_fail_kind(err, OUTCALL_E_LIMIT, OUTCALL_KIND_MOUNT_INVALID, "more than %d mounts",
                             MOUNTS_MAX);
-    p->mounts[p->n_mounts++] =
-        (struct oc_body_mount){.type = type, .source = source, .target = target, .read_only = read_only};
+    p->mounts[p->n_mounts++] = mount;
     return 0;
+}
+
+/* A bind of exactly this object: fd is what was checked, source how the engine is told to find it. */
+static int plan_bind(struct plan *p, int fd, const char *source, const char *target, bool read_only,
+                     outcall_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return oc_fail_errno(err, "\"%s\"", source);
+    struct oc_body_mount mount = {.type = OC_MOUNT_BIND,
+                                  .source = source,
+                                  .target = target,
+                                  .read_only = read_only,
+                                  .dev = st.st_dev,
+                                  .ino = st.st_ino};
+    return plan_mount(p, mount, err);
 }
 
 static bool is_target(const struct plan *p, const char *target)
@@ -128,46 +137,63 @@ static int cover_image_volumes(struct plan *p, outcall_error *err)
         if (r == 0 && strcmp(target, "/tmp") != 0 && !is_target(p, target)) {
             r = outcall_mounts_check_targets(&mount, 1, err);
             if (r == 0)
-                r = plan_mount(p, OC_MOUNT_TMPFS, NULL, target, false, err);
+                r = plan_mount(p, (struct oc_body_mount){.type = OC_MOUNT_TMPFS, .target = target}, err);
         }
     }
     return r;
 }
 
-static int stage_mount(struct plan *p, int pin, const char *target, bool read_only, outcall_error *err)
+static int stage_bind(struct plan *p, int pin, const char *target, bool read_only, outcall_error *err)
 {
     const char *staged = NULL;
     int r = outcall_stage_add(p->stage, pin, read_only, &staged, err);
-    return r < 0 ? r : plan_mount(p, OC_MOUNT_BIND, staged, target, read_only, err);
+    return r < 0 ? r : plan_bind(p, pin, staged, target, read_only, err);
+}
+
+/* The socket's directory, and the shim: staged too, so that a package that replaces it on the host changes
+ * nothing for this container. Where the engine cannot see the stage, by its own path. */
+static int plan_helpers(outcall_containers *m, struct plan *p, outcall_error *err)
+{
+    const char *dir = p->helpers.agent_dir;
+    OC_CLOSE int fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return oc_fail_errno(err, "agent socket directory \"%s\"", dir);
+    int r = plan_bind(p, fd, dir, OC_AGENT_DIR_TARGET, true, err);
+    if (r == 0 && p->stage)
+        return stage_bind(p, p->helpers.shim_fd, OC_SHIM_TARGET, true, err);
+    return r < 0 ? r : plan_bind(p, p->helpers.shim_fd, m->shim_path, OC_SHIM_TARGET, true, err);
+}
+
+static int plan_asked(outcall_containers *m, struct plan *p, size_t i, const outcall_error *no_stage,
+                      outcall_error *err)
+{
+    const outcall_mount *mount = &p->spec.mounts[i];
+    struct oc_body_mount volume = {.type = OC_MOUNT_VOLUME,
+                                   .source = mount->source,
+                                   .target = mount->target,
+                                   .read_only = mount->read_only};
+    if (!outcall_mount_is_volume(mount) && !p->stage)
+        return oc_fail_kind(err, OUTCALL_E_UNSUPPORTED, OUTCALL_KIND_MOUNT_DENIED,
+                            "bind mount denied: \"%s\" cannot be pinned here: %s", mount->source,
+                            no_stage->text);
+    if (!outcall_mount_is_volume(mount))
+        return stage_bind(p, p->pins[i], mount->target, mount->read_only, err);
+    int r = oc_volume_ready(m, mount->source, &p->new_volume[i], err);
+    return r < 0 ? r : plan_mount(p, volume, err);
 }
 
 /* Step 7: named volumes, and the stage: what was checked is what will be mounted, whatever happens to its
  * name. */
 static int stage_mounts(outcall_containers *m, struct plan *p, outcall_error *err)
 {
-    const outcall_container_spec *s = &p->spec;
-    int r = plan_mount(p, OC_MOUNT_BIND, p->helpers.agent_dir, OC_AGENT_DIR_TARGET, true, err);
-    if (r == 0 && m->stage_dir)
+    outcall_error no_stage = OUTCALL_ERROR_INIT;
+    int r = 0;
+    if (oc_can_stage(m, &no_stage))
         r = outcall_stage_new(&p->stage, m->stage_dir, p->name, err);
     if (r == 0)
-        r = p->stage ? stage_mount(p, p->helpers.shim_fd, OC_SHIM_TARGET, true, err)
-                     : plan_mount(p, OC_MOUNT_BIND, m->shim_path, OC_SHIM_TARGET, true, err);
-    bool same_namespaces = false;
-    for (size_t i = 0; i < s->n_mounts && r == 0; i++) {
-        const outcall_mount *mount = &s->mounts[i];
-        if (outcall_mount_is_volume(mount)) {
-            r = oc_volume_ready(m, mount->source, &p->new_volume[i], err);
-            if (r == 0)
-                r = plan_mount(p, OC_MOUNT_VOLUME, mount->source, mount->target, mount->read_only, err);
-            continue;
-        }
-        if (!same_namespaces && (r = oc_same_namespaces(m, err)) < 0) {
-            oc_error_kind(err, OUTCALL_KIND_MOUNT_DENIED);
-            break;
-        }
-        same_namespaces = true;
-        r = stage_mount(p, p->pins[i], mount->target, mount->read_only, err);
-    }
+        r = plan_helpers(m, p, err);
+    for (size_t i = 0; i < p->spec.n_mounts && r == 0; i++)
+        r = plan_asked(m, p, i, &no_stage, err);
     return r < 0 ? r : cover_image_volumes(p, err);
 }
 

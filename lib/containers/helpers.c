@@ -41,8 +41,7 @@ static int check_socket(const char *path, outcall_error *err)
         return oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_AGENT_SOCKET_NOT_FOUND,
                             "agent socket \"%s\" is a symlink", path);
     if (!S_ISSOCK(st.st_mode))
-        return oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_AGENT_SOCKET_NOT_FOUND,
-                            "agent socket \"%s\" is not a socket", path);
+        return no_socket(err, path);
     return check_listening(path, err);
 }
 

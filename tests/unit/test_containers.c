@@ -186,11 +186,11 @@ static void same_json(const json_t *got, const char *file)
 }
 
 static const struct oc_body_mount all_mounts[] = {
-    {OC_MOUNT_BIND, "/run/outcall/agents/outcall-agent-a", "/run/outcall", true},
-    {OC_MOUNT_BIND, "/run/outcall/stage/outcall-agent-a/0", "/usr/local/bin/outcall", true},
-    {OC_MOUNT_BIND, "/run/outcall/stage/outcall-agent-a/1", "/workspace", false},
-    {OC_MOUNT_VOLUME, "cache", "/cache", false},
-    {OC_MOUNT_TMPFS, NULL, "/data", false},
+    {OC_MOUNT_BIND, "/run/outcall/agents/outcall-agent-a", "/run/outcall", true, 64769, 11},
+    {OC_MOUNT_BIND, "/run/outcall/stage/outcall-agent-a/0", "/usr/local/bin/outcall", true, 64769, 12},
+    {OC_MOUNT_BIND, "/run/outcall/stage/outcall-agent-a/1", "/workspace", false, 65024, UINT64_MAX},
+    {OC_MOUNT_VOLUME, "cache", "/cache", false, 0, 0},
+    {OC_MOUNT_TMPFS, NULL, "/data", false, 0, 0},
 };
 
 static int build_full(void *userdata)

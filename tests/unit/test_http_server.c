@@ -224,7 +224,8 @@ static void send_raw(int fd, const char *data, size_t len)
     }
 }
 
-/* Sends bytes as they are and reads until the server closes; SHUT_WR makes it close after its answer. */
+/* Sends bytes as they are and reads until the server closes: after its answer, since SHUT_WR says that no
+ * more comes; libmicrohttpd's epoll mode may miss that and then closes when the connection has been idle. */
 static size_t raw(const char *data, size_t len, char *buf, size_t size)
 {
     OC_CLOSE int fd = connect_raw();
@@ -332,7 +333,7 @@ END_TEST
 static void try_bad_input(bool threaded)
 {
     char buf[65536];
-    begin(threaded, 0, 0);
+    begin(threaded, 0, 1);
     ck_assert_int_eq(STATUS("GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n"), 400);
     ck_assert_int_eq(STATUS("GET /a?q=%00 HTTP/1.1\r\nHost: x\r\n\r\n"), 400);
     ck_assert_int_eq(STATUS("GET /a?%00q HTTP/1.1\r\nHost: x\r\n\r\n"), 400);
@@ -356,14 +357,18 @@ static void try_bad_input(bool threaded)
     ck_assert_int_eq(STATUS("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n"),
                      400);
     ck_assert_int_eq(atomic_load(&f.handled), 0);
-    /* Not HTTP at all, and NUL in the raw request line: whatever is said, no handler runs. */
+    /* Not HTTP, or cut off: whatever is said, no handler runs. */
     (void)RAW("nonsense\r\n\r\n", buf);
-    (void)RAW("GET /a\0b HTTP/1.1\r\nHost: x\r\n\r\n", buf);
+    (void)RAW("GET / HTTP/1.1\r\nHost", buf);
     (void)RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", buf);
     (void)RAW("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", buf);
     ck_assert_int_eq(atomic_load(&f.handled), 0);
     ck_assert_int_eq(STATUS("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
     ck_assert_int_eq(STATUS("GET / HTTP/1.0\r\n\r\n"), 200);
+    /* libmicrohttpd ends the target at a NUL byte: what is served is what is seen, and nobody else parses it.
+     */
+    (void)RAW("GET /a\0b?q=1 HTTP/1.1\r\nHost: x\r\n\r\n", buf);
+    ck_assert(strncmp(buf, "HTTP/1.1 4", 10) == 0 || strstr(buf, "GET /a q=- "));
     end();
 }
 
@@ -381,7 +386,7 @@ END_TEST
 
 static void try_body_limit(bool threaded)
 {
-    begin(threaded, 0, 0);
+    begin(threaded, 0, 1);
     size_t big = BODY_MAX + 300000;
     char *body = calloc(1, big + 1);
     memset(body, 'b', big);
