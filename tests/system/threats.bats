@@ -278,7 +278,7 @@ while True:
         [ "$found" = "$2" ] || { echo "$1 is $found, expected $2" >&2; return 1; }
     }
     field '.HostConfig.Privileged' false
-    field '.HostConfig.CapAdd' null
+    field '.HostConfig.CapAdd // []' '[]'
     field '.HostConfig.CapDrop | map(ascii_upcase)' '["ALL"]'
     field '[.HostConfig.SecurityOpt[] | select(startswith("no-new-privileges"))] | length' 1
     field '.HostConfig.SecurityOpt | length' 1

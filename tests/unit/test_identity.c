@@ -42,8 +42,7 @@ static void child_main(int flags, bool new_root, const struct sockaddr_un *addr,
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (connect(fd, (const struct sockaddr *)addr, len) < 0)
         _exit(12);
-    (void)read(control, &c, 1);
-    _exit(0);
+    _exit(read(control, &c, 1) < 0);
 }
 
 static struct child start(int flags, bool new_root)
