@@ -6,6 +6,7 @@
 #   teardown() { outcall_teardown; }
 bats_require_minimum_version 1.5.0
 
+: "${OUTCALL_SOURCE:=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}" "${OUTCALL_BUILD:=${OUTCALL_SOURCE}/build}"
 # shellcheck source=tests/support/engine.sh
 . "$OUTCALL_SOURCE/tests/support/engine.sh"
 
