@@ -157,7 +157,7 @@ net()
     PIDS+=($!)
     # Any other container gets there.
     docker network create open
-    get=(wget -q -T 3 -O /dev/null http://198.51.100.2:8080/)
+    get=(nc -w 3 198.51.100.2 8080 -e true)
     poll 10 docker run --rm --network open "$IMAGE" "${get[@]}"
     outcall network create staging
     create inside --network staging
