@@ -309,7 +309,7 @@ while True:
     field '.HostConfig.LogConfig' '{"Type":"json-file","Config":{"max-file":"3","max-size":"10m"}}'
     field '.HostConfig.Dns' "[\"$gateway\"]"
     field '.HostConfig.DnsOptions' '["ndots:0"]'
-    field '.HostConfig.Tmpfs["/tmp"] | split(",") | sort' '["exec","mode=1777","nodev","nosuid","rw","size=64m"]'
+    field '.HostConfig.Tmpfs["/tmp"] | sub("67108864"; "64m") | split(",") | sort' '["exec","mode=1777","nodev","nosuid","rw","size=64m"]'
     field '.Config.User' '"65532:65532"'
     field '.Config.Labels["managed-by"]' '"outcalld"'
     field '.Config.Labels["outcall.agent"]' '"golden"'
