@@ -38,6 +38,7 @@ show()
 {
     local shown=("$@")
     [ "$1" != outcall_cmd ] || shown=(outcall "${@:2}")
+    [ "$1" != inside ] || shown=(docker exec outcall-agent-demo "${@:2}")
     printf '   $ %s\n' "${shown[*]}"
     "$@" 2>&1 | sed 's/^/     /'
     return "${PIPESTATUS[0]}"
@@ -234,7 +235,7 @@ show inside outcall true
 if [ -n "$keep" ]; then
     title "Everything is left running"
     cat <<END
-   outcall:    $build/cli/outcall --socket $socket container list
+   outcall:     $build/cli/outcall --socket $socket container list
    from inside: docker -H $ENGINE_HOST exec -it outcall-agent-demo sh
    daemon's log: $work/outcalld.log
 
@@ -243,7 +244,13 @@ if [ -n "$keep" ]; then
      $build/cli/outcall --socket $socket network destroy quickstart
      kill $daemon
 END
-    [ -z "$own_engine" ] || echo "     kill $(cat "$ENGINE_DIR/docker.pid") # the private engine, in $ENGINE_DIR"
+    if [ -n "$own_engine" ]; then
+        printf 'ENGINE_DIR=%q\nENGINE_PID=%q\n' "$ENGINE_DIR" "$ENGINE_PID" >"$work/engine.env"
+        echo "     $root/tests/support/engine.sh stop $work/engine.env"
+    else
+        echo "     docker -H $ENGINE_HOST rmi $ENGINE_IMAGE"
+    fi
+    echo "     rm -r $work"
     exit 0
 fi
 

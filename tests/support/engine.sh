@@ -248,7 +248,7 @@ engine_podman()
     pid_gone "$PODMAN_PID" && { cat "$ENGINE_DIR/podman.log" >&2; return 1; }
     root=$(mktemp -d "$ENGINE_DIR/rootfs.XXXXXX") || return 1
     engine_rootfs "$root" && tar -C "$root" -c . |
-        DOCKER_CONFIG="$ENGINE_DIR/cli" docker -H "unix://$PODMAN_SOCKET" import - "$ENGINE_IMAGE:latest" >/dev/null
+        DOCKER_CONFIG="$ENGINE_DIR/cli" command docker -H "unix://$PODMAN_SOCKET" import - "$ENGINE_IMAGE:latest" >/dev/null
     local result=$?
     rm -rf "$root"
     return $result

@@ -6,6 +6,7 @@
 #   teardown() { outcall_teardown; }
 bats_require_minimum_version 1.5.0
 
+: "${OUTCALL_SOURCE:=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}" "${OUTCALL_BUILD:=${OUTCALL_SOURCE}/build}"
 # shellcheck source=tests/support/engine.sh
 . "$OUTCALL_SOURCE/tests/support/engine.sh"
 
@@ -272,7 +273,8 @@ mounts_n()
 
 files_n()
 {
-    find "$T/run/stage" "$T/run/agents" -mindepth 1 2>/dev/null | wc -l
+    # Not deeper: below a staged mount lie the caller's own files.
+    find "$T/run/stage" "$T/run/agents" -mindepth 1 -maxdepth 2 2>/dev/null | wc -l
 }
 
 descriptors_n()
@@ -324,7 +326,7 @@ end_in_order()
         outcall container remove --force "$name" >/dev/null || return 1
     done < <(outcall --json container list | jq -r '.. | objects | select(has("image")) | .name')
     if ! poll 5 nothing_left; then
-        echo "left behind: $(find "$T/run/stage" "$T/run/agents" -mindepth 1 2>&1) $(grep -F " $T/" /proc/self/mountinfo)" >&2
+        echo "left behind: $(find "$T/run/stage" "$T/run/agents" -mindepth 1 -maxdepth 2 2>&1) $(grep -F " $T/" /proc/self/mountinfo)" >&2
         return 1
     fi
     outcalld_stop || { echo "outcalld ended with $?" >&2; tail -n 20 "$T/outcalld.log" >&2; return 1; }

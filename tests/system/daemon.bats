@@ -191,10 +191,10 @@ while True:
     create warm
     outcall container remove --force warm
     before=$(leftovers)
-    for i in $(seq 20); do
-        run outcall container create --image absent --name "x$i"
+    for round in $(seq 20); do
+        run outcall container create --image absent --name "x$round"
         [ "$status" = 1 ]
-        run create "y$i" --volume "$T/run:/x"
+        run create "y$round" --volume "$T/run:/x"
         [ "$status" = 1 ]
     done
     left_as "$before"

@@ -55,7 +55,7 @@ net()
 }
 
 @test "S002: a subnet that overlaps an address or a route of the host is refused, naming it" {
-    in_engine_net ip link add oc-test0 type dummy
+    in_engine_net ip link add oc-test0 type bridge
     in_engine_net ip addr add 10.78.0.1/24 dev oc-test0
     in_engine_net ip link set oc-test0 up
     in_engine_net ip route add 10.79.0.0/24 dev oc-test0
@@ -144,10 +144,28 @@ net()
 }
 
 @test "S002: from inside, nothing of the world can be reached" {
+    # A world beyond the engine's namespace, with something that answers.
+    unshare -n sleep 300 </dev/null >/dev/null 2>&1 3>&- 4>&- &
+    world=$!
+    PIDS+=("$world")
+    in_engine_net ip link add oc-world type veth peer name eth0 netns "$world"
+    in_engine_net ip addr add 198.51.100.1/24 dev oc-world
+    in_engine_net ip link set oc-world up
+    nsenter --net="/proc/$world/ns/net" -- ip addr add 198.51.100.2/24 dev eth0
+    nsenter --net="/proc/$world/ns/net" -- ip link set eth0 up
+    nsenter --net="/proc/$world/ns/net" -- python3 -B -m http.server -b 198.51.100.2 -d "$T/rules" 8080 >&2 3>&- 4>&- &
+    PIDS+=($!)
+    # Any other container gets there.
+    docker network create open
+    get=(nc -w 3 198.51.100.2 8080 -e true)
+    poll 10 docker run --rm --network open "$IMAGE" "${get[@]}"
     outcall network create staging
     create inside --network staging
-    run inside outcall-agent-inside ip route
-    [[ $output != *default* ]]
-    run inside outcall-agent-inside ping -c 1 -W 1 192.0.2.1
-    [ "$status" != 0 ]
+    run inside outcall-agent-inside "${get[@]}"
+    [ "$status" = 1 ]
+    # The daemon's death opens nothing.
+    outcalld_kill
+    run inside outcall-agent-inside "${get[@]}"
+    [ "$status" = 1 ]
+    outcalld_start
 }

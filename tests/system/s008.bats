@@ -293,11 +293,21 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(64); signal.pau
 @test "S008-EC-015: an agent socket that is not there" {
     need "$OUTCALL_BUILD/examples/example-manager"
     docker network create --internal --label managed-by=outcalld outcall-default
-    for socket in "$T/absent.sock" "$T/file.sock"; do
-        : >"$T/file.sock"
-        run --separate-stderr "$OUTCALL_BUILD/examples/example-manager" "$ENGINE_SOCKET" "$SHIM" "$socket" create "$IMAGE" attempt
-        [ "$status" = 1 ]
-        [[ $stderr = *"agent socket not found at \"$socket\""* ]]
+    manager()
+    {
+        run --separate-stderr "$OUTCALL_BUILD/examples/example-manager" "$ENGINE_SOCKET" "$SHIM" "$1" create "$IMAGE" attempt
+    }
+    # Not there; there, but nobody listens; and things that are no socket.
+    python3 -B -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$T/stale.sock"
+    for socket in "$T/absent.sock" "$T/stale.sock"; do
+        manager "$socket"
+        refuses "manager: create: agent socket not found at \"$socket\""
+    done
+    : >"$T/file.sock"
+    ln -s stale.sock "$T/link.sock"
+    for socket in "$T/file.sock" "$T/link.sock"; do
+        manager "$socket"
+        refuses_like "manager: create: agent socket .*$socket.*"
     done
     [ "$(containers_n)" = 0 ]
 }
