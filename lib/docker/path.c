@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define PATH_TEXT_MAX ((size_t)64 << 10)
+#define ARGUMENTS_MAX 8
 
 static bool is_unreserved(char c)
 {
@@ -28,20 +29,24 @@ static bool is_bad_segment(const struct oc_buf *b, const char *s)
     return s[0] == '\0' || strcmp(s, ".") == 0 || strcmp(s, "..") == 0;
 }
 
-OC_PRINTF(3, 0) static int build(struct oc_buf *b, outcall_error *err, const char *fmt, va_list ap)
+static int add_argument(struct oc_buf *b, const char *s, outcall_error *err)
 {
+    if (is_bad_segment(b, s))
+        return oc_fail(err, OUTCALL_E_INVALID, "\"%s\" cannot name an object of the engine", s);
+    return add_escaped(b, s);
+}
+
+static int build(struct oc_buf *b, const char *fmt, const char *const *args, size_t n, outcall_error *err)
+{
+    size_t used = 0;
     int r = 0;
     for (; *fmt && r == 0; fmt++) {
-        if (*fmt != '%') {
+        if (*fmt != '%')
             r = oc_buf_char(b, *fmt);
-            continue;
-        }
-        const char *s = *++fmt == 's' ? va_arg(ap, const char *) : NULL;
-        if (!s)
-            return oc_fail(err, OUTCALL_E_INTERNAL, "a path is built from %%s only");
-        if (is_bad_segment(b, s))
-            return oc_fail(err, OUTCALL_E_INVALID, "\"%s\" cannot name an object of the engine", s);
-        r = add_escaped(b, s);
+        else if (*++fmt == 's' && used < n)
+            r = add_argument(b, args[used++], err);
+        else
+            return oc_fail(err, OUTCALL_E_INTERNAL, "a path is built from at most %d %%s", ARGUMENTS_MAX);
     }
     return r < 0 ? oc_fail_code(err, r, "path") : 0;
 }
@@ -49,15 +54,18 @@ OC_PRINTF(3, 0) static int build(struct oc_buf *b, outcall_error *err, const cha
 int oc_docker_path(char **ret, outcall_error *err, const char *fmt, ...)
 {
     OC_CLEANUP(oc_buf_done) struct oc_buf b = {.max = PATH_TEXT_MAX};
+    const char *args[ARGUMENTS_MAX] = {NULL};
+    size_t n = 0;
     va_list ap;
     va_start(ap, fmt);
-    int r = build(&b, err, fmt, ap);
+    for (const char *p = fmt; (p = strstr(p, "%s")) && n < ARGUMENTS_MAX; p += 2)
+        args[n++] = va_arg(ap, const char *); /* NOLINT(clang-analyzer-valist.Uninitialized): it is, above */
     va_end(ap);
-    if (r < 0)
-        return r;
-    char *path = oc_buf_take(&b, NULL);
-    if (!path)
-        return oc_no_memory(err);
-    *ret = path;
-    return 0;
+    int r = build(&b, fmt, args, n, err);
+    char *path = r == 0 ? oc_buf_take(&b, NULL) : NULL;
+    if (r == 0 && !path)
+        r = oc_no_memory(err);
+    if (r == 0)
+        *ret = path;
+    return r;
 }

@@ -84,7 +84,7 @@ static int fetch(outcall_docker *d, const struct oc_image_ref *ref, struct pull 
 
 static int pull(outcall_docker *d, const struct oc_image_ref *ref, struct pull *p, int *ret_pulled)
 {
-    char image[OC_IMAGE_TEXT_SIZE], before[ID_SIZE], after[ID_SIZE];
+    char image[OC_IMAGE_TEXT_SIZE], before[ID_SIZE] = "", after[ID_SIZE] = "";
     oc_image_ref_format(ref, image);
     int r = find_id(d, image, before, p->err);
     if (r == 0)

@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "docker/api_version.h"
 #include "json/json.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -198,10 +199,10 @@ static void text_of(struct fake_engine *f, const char *field, char *buf, size_t 
     unlock(f);
 }
 
-static double minor_of(const char *version)
+static uint32_t order_of(const char *version)
 {
-    uint32_t major = 0, minor = 0;
-    return sscanf(version, "%u.%u", &major, &minor) == 2 ? major * 1000.0 + minor : 0;
+    uint32_t order = 0;
+    return oc_api_version_parse(version, &order) == 0 ? order : 0;
 }
 
 /* What an engine does by itself: its version, and the refusal of others. */
@@ -216,10 +217,10 @@ static json_t *built_in(struct fake_engine *f, const struct request *q)
     unlock(f);
     if (!api[0])
         return NULL;
-    if (q->version[0] && minor_of(q->version) > minor_of(api))
+    if (q->version[0] && order_of(q->version) > order_of(api))
         (void)oc_format(why, sizeof(why), "client version %s is too new. Maximum supported API version is %s",
                         q->version, api);
-    if (q->version[0] && minor_of(q->version) < minor_of(min))
+    if (q->version[0] && order_of(q->version) < order_of(min))
         (void)oc_format(
             why, sizeof(why),
             "client version %s is too old. Minimum supported API version is %s, please upgrade your "
@@ -513,14 +514,16 @@ struct fake_engine *fake_engine_free(struct fake_engine *f)
 size_t fake_engine_count(struct fake_engine *f, const char *method, const char *text)
 {
     size_t n = 0;
-    OC_FREE char *all = fake_engine_requests(f);
-    char *save = NULL;
-    for (char *line = strtok_r(all, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        char m[16], target[16384];
+    char m[16], target[16384];
+    char *all = fake_engine_requests(f);
+    for (const char *line = all; line && *line;) {
         if (sscanf(line, "%15s %16383s", m, target) == 2 && (!method || strcmp(m, method) == 0) &&
             (!text || strstr(target, text)))
             n++;
+        const char *end = strchr(line, '\n');
+        line = end ? end + 1 : NULL;
     }
+    free(all);
     return n;
 }
 

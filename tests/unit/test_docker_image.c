@@ -5,7 +5,8 @@
 #include "support/failmalloc.h"
 #include "unit.h"
 
-#define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define DIGEST "sha256:" HEX64
+#define HEX64  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 START_TEST(references_are_taken_apart)
 {
@@ -36,6 +37,15 @@ START_TEST(references_are_taken_apart)
     }
 }
 END_TEST
+
+static void expect_refused(const char *text)
+{
+    struct oc_image_ref ref;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    ck_assert_msg(oc_image_ref_parse(text, &ref, &err) == OUTCALL_E_INVALID, "\"%s\" passed", text);
+    ck_assert_int_eq(err.kind, OUTCALL_KIND_INVALID_REQUEST);
+    ck_assert(oc_starts_with(err.text, "image \""));
+}
 
 START_TEST(names_that_are_none_are_refused)
 {
@@ -70,11 +80,7 @@ START_TEST(names_that_are_none_are_refused)
         ".x/a",
         "a@",
         "a@sha256:",
-        "a@sha256:" HEX64 "0",
-        "a@md5:" HEX64,
         "a@sha256:ABCDEF6789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-        "@sha256:" HEX64,
-        "a@sha256:" HEX64 "@sha256:" HEX64,
         "a\nb",
         "a?b",
         "a#b",
@@ -87,13 +93,12 @@ START_TEST(names_that_are_none_are_refused)
         "[::1]x/a",
         "\xc3\xa9",
         "a:\xc3\xa9"};
-    for (size_t i = 0; i < OC_ARRAY_SIZE(bad); i++) {
-        struct oc_image_ref ref;
-        outcall_error err = OUTCALL_ERROR_INIT;
-        ck_assert_msg(oc_image_ref_parse(bad[i], &ref, &err) == OUTCALL_E_INVALID, "\"%s\" passed", bad[i]);
-        ck_assert_int_eq(err.kind, OUTCALL_KIND_INVALID_REQUEST);
-        ck_assert(oc_starts_with(err.text, "image \""));
-    }
+    for (size_t i = 0; i < OC_ARRAY_SIZE(bad); i++)
+        expect_refused(bad[i]);
+    expect_refused("a@" DIGEST "0");
+    expect_refused("a@md5:" HEX64);
+    expect_refused("@" DIGEST);
+    expect_refused("a@" DIGEST "@" DIGEST);
 }
 END_TEST
 
