@@ -1,5 +1,6 @@
 /* outcalld.c - the host daemon: command line, configuration file, signals and the supervisor around the
  * library's daemon. */
+#include "footprint.h"
 #include "logsink.h"
 #include "notify.h"
 #include "opt.h"
@@ -127,6 +128,7 @@ static void tell(struct host *h, const char *state)
 static void on_ready(void *userdata)
 {
     tell(userdata, "READY=1");
+    footprint_trim();
 }
 
 static void on_stop(void *userdata)
@@ -184,10 +186,18 @@ static int run(const struct line *line, const outcall_daemon_options *given)
                               .json = format && strcmp(format, "json") == 0,
                               .journal = logsink_is_journal(STDERR_FILENO, getenv("JOURNAL_STREAM"))}};
     const char *why = NULL;
+<<<<<<< HEAD
     opts.on_ready = on_ready;
     opts.userdata = &h;
     opts.host_listen_fd = notify_listen_fd(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), &why);
     if (opts.host_listen_fd < -1)
+=======
+    footprint_limit();
+    opts->on_ready = on_ready;
+    opts->userdata = &h;
+    opts->host_listen_fd = notify_listen_fd(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), &why);
+    if (opts->host_listen_fd < -1)
+>>>>>>> wt-bench
         return fail(EXIT_FAILED, why);
     int status = EXIT_FAILED;
     if (signals_open(&signals) < 0)

@@ -1,11 +1,14 @@
 /* What stands between outcalld and its supervisor: readiness, sockets handed in, log records, signals. */
+#include "../../cli/footprint.h"
 #include "../../cli/logsink.h"
 #include "../../cli/notify.h"
 #include "../../cli/signals.h"
+#include "base/num.h"
 #include "outcall/log.h"
 #include "unit/unit.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -227,5 +230,50 @@ START_TEST(signals_become_descriptors)
 }
 END_TEST
 
+/* Pages of files that are mapped in: the third number of proc(5)'s statm. */
+static uint64_t resident_file_pages(void)
+{
+    char text[128] = "";
+    uint64_t pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_nonnull(fgets(text, sizeof(text), f));
+    ck_assert_int_eq(fclose(f), 0);
+    const char *third = strchr(strchr(text, ' ') + 1, ' ') + 1;
+    ck_assert_int_eq(oc_parse_u64(third, strcspn(third, " "), 0, UINT64_MAX, &pages), 0);
+    return pages;
+}
+
+/* Red zones are bytes like any other here. */
+__attribute__((no_sanitize("address"))) static int touch_all(struct dl_phdr_info *object, size_t size,
+                                                             void *sum)
+{
+    const volatile unsigned char *base =
+        (const void *)object->dlpi_addr; /* NOLINT(performance-no-int-to-ptr) */
+    (void)size;
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &object->dlpi_phdr[i];
+        for (size_t at = 0; p->p_type == PT_LOAD && !(p->p_flags & PF_W) && at < p->p_filesz; at += 4096)
+            *(unsigned *)sum += base[p->p_vaddr + at];
+    }
+    return 0;
+}
+
+START_TEST(memory_is_given_back)
+{
+    static char variable[] = "as it was";
+    unsigned before = 0, after = 0;
+    variable[0] = 'A';
+    footprint_limit();
+    (void)dl_iterate_phdr(touch_all, &before);
+    uint64_t touched = resident_file_pages();
+    footprint_trim();
+    ck_assert_uint_lt(resident_file_pages(), touched / 2);
+    (void)dl_iterate_phdr(touch_all, &after); /* it all comes back as it was */
+    ck_assert_uint_eq(after, before);
+    ck_assert_str_eq(variable, "As it was");
+}
+END_TEST
+
 UNIT_MAIN("supervisor", readiness, a_socket_handed_in, log_records, the_journal_is_recognised,
-          signals_become_descriptors)
+          signals_become_descriptors, memory_is_given_back)
