@@ -186,18 +186,11 @@ static int run(const struct line *line, const outcall_daemon_options *given)
                               .json = format && strcmp(format, "json") == 0,
                               .journal = logsink_is_journal(STDERR_FILENO, getenv("JOURNAL_STREAM"))}};
     const char *why = NULL;
-<<<<<<< HEAD
+    footprint_limit();
     opts.on_ready = on_ready;
     opts.userdata = &h;
     opts.host_listen_fd = notify_listen_fd(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), &why);
     if (opts.host_listen_fd < -1)
-=======
-    footprint_limit();
-    opts->on_ready = on_ready;
-    opts->userdata = &h;
-    opts->host_listen_fd = notify_listen_fd(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), &why);
-    if (opts->host_listen_fd < -1)
->>>>>>> wt-bench
         return fail(EXIT_FAILED, why);
     int status = EXIT_FAILED;
     if (signals_open(&signals) < 0)
