@@ -37,6 +37,13 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_docker_new(outcall_docker **ret, const
 /* Closes its connections. NULL is allowed; returns NULL. No call may be running. Since 0.1.0. */
 OUTCALL_API outcall_docker *outcall_docker_free(outcall_docker *d);
 
+/* Ends everything, in after_ms milliseconds (0 = now, at most one day): from then on each call on this
+ * handle, under way or new, fails with E_CLOSED. How a program that stops gets its threads back from an
+ * engine that hangs. Calling it again moves the moment. Errors: E_INVALID (after_ms), E_SYSTEM. Does not
+ * block. Any thread. Since 0.1.0. */
+OUTCALL_API OUTCALL_NODISCARD int outcall_docker_quit(outcall_docker *d, uint64_t after_ms,
+                                                      outcall_error *err);
+
 /* Is the engine there, and can we speak with it? GET /_ping, then GET /version, both together within
  * ping_timeout_ms; the API version is chosen anew. Blocks at most that long. Errors: E_UNREACHABLE (kind
  * DOCKER_UNREACHABLE; sys_errno from connect; the text names the socket), E_TIMEOUT (DOCKER_TIMEOUT),

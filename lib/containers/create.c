@@ -424,8 +424,7 @@ static int create_once(outcall_containers *m, const outcall_container_spec *spec
         r = create_named(m, &p, err);
     if (r < 0)
         return r;
-    oc_log(m->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "created \"%s\" (%.12s) from \"%s\"", p.name, p.id,
-           p.spec.image);
+    oc_event(m, "created", p.name, p.id, p.spec.image);
     *ret = oc_take_ptr(&p.info);
     return 0;
 }

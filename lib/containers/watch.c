@@ -24,12 +24,13 @@ static const char *attribute(const json_t *event, const char *key)
     return json_string_value(json_object_get(oc_json_get(event, "Actor.Attributes"), key));
 }
 
-static void on_start(outcall_containers *m, const char *name, const char *id)
+/* Looks again unless somebody is at it, who then does (tell: also one who is just making it). The events
+ * behind this one must not wait. */
+static void look_again(outcall_containers *m, const char *name, bool tell)
 {
     char known[OUTCALL_CONTAINER_ID_LEN + 1];
-    oc_event(m, "start", name, id, "");
-    if (!oc_try_reserve(m, name, false, known))
-        return; /* whoever makes it attests it */
+    if (!oc_try_reserve(m, name, tell, known))
+        return;
     (void)oc_release(m, name, known, oc_is_attested(m, name));
     oc_refresh(m, name);
 }
@@ -44,7 +45,7 @@ static void on_rename(outcall_containers *m, const char *name, const char *id, c
                        "container \"%s\" was renamed to \"%s\"", old, name);
     oc_quarantine(m, old, id, &why);
     if (oc_starts_with(old, OC_CONTAINER_PREFIX))
-        oc_refresh(m, old);
+        look_again(m, old, true);
 }
 
 /* A process that was let into a container from outside is harmless as long as it is held by the same walls.
@@ -79,21 +80,18 @@ static void on_container(outcall_containers *m, const json_t *event)
     if (!name || !oc_is_ours(m, oc_json_get(event, "Actor.Attributes")))
         return;
     if (strcmp(action, "start") == 0) {
-        on_start(m, name, id);
+        oc_event(m, action, name, id, "");
+        look_again(m, name, false);
     } else if (strcmp(action, "die") == 0) {
         const char *code = attribute(event, "exitCode");
         oc_event(m, "die", name, id, code ? code : "");
         if (m->hooks.stopped)
             m->hooks.stopped(m->hooks.userdata, name);
     } else if (strcmp(action, "destroy") == 0) {
-        char known[OUTCALL_CONTAINER_ID_LEN + 1];
-        if (!oc_try_reserve(m, name, true, known))
-            return; /* whoever removes it tidies up */
-        bool mine = strcmp(known, id) == 0;
-        (void)oc_release(m, name, known, oc_is_attested(m, name));
-        if (mine) {
-            oc_event(m, "destroy", name, id, "behind our back");
-            oc_refresh(m, name);
+        char known[OC_NAME_SIZE];
+        if (oc_name_of(m, id, known)) { /* not by us: that would have forgotten it already */
+            oc_event(m, action, name, id, "behind our back");
+            look_again(m, name, true);
         }
     } else if (strcmp(action, "rename") == 0) {
         on_rename(m, name, id, event);
@@ -117,7 +115,7 @@ static int on_event(void *userdata, const json_t *event, uint64_t time_ns)
         char name[OC_NAME_SIZE];
         const char *id = attribute(event, "container");
         if (id && oc_name_of(w->m, id, name))
-            oc_refresh(w->m, name); /* attests its networks too */
+            look_again(w->m, name, true); /* attests its networks too */
     }
     return 0;
 }

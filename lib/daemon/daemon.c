@@ -228,7 +228,14 @@ int outcall_daemon_run(outcall_daemon *d, int stop_fd, outcall_error *err)
         return oc_fail(err, OUTCALL_E_INVALID, "a daemon runs once");
     d->ran = true;
     int r = serve(d, stop_fd, err);
+    outcall_error e = OUTCALL_ERROR_INIT;
+    if (outcall_docker_quit(d->docker, DRAIN_MS, &e) < 0) /* a hung engine must not keep anybody waiting */
+        oc_log_error(d->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e,
+                     "calls to the engine end by their own bounds");
     outcall_host_api_stop(d->api, DRAIN_MS);
+    if (outcall_docker_quit(d->docker, 0, NULL) ==
+        0) /* for the watch, which may be in the middle of looking */
+        oc_log(d->log, OUTCALL_LOG_DEBUG, OC_TARGET_LOG, "no more calls to the engine");
     oc_daemon_end_threads(d);
     return r;
 }

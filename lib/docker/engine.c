@@ -115,6 +115,12 @@ outcall_docker *outcall_docker_free(outcall_docker *d)
     return NULL;
 }
 
+int outcall_docker_quit(outcall_docker *d, uint64_t after_ms, outcall_error *err)
+{
+    int r = after_ms > TIMEOUT_MAX_MS ? OUTCALL_E_INVALID : oc_transport_quit(d->transport, after_ms);
+    return r < 0 ? oc_fail_code(err, r, "cannot set the end of all calls") : 0;
+}
+
 void oc_docker_forget_version(outcall_docker *d, const char *version)
 {
     (void)pthread_mutex_lock(&d->lock);

@@ -5,6 +5,7 @@
 #include "outcall/version.h"
 #include <curl/curl.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -16,6 +17,7 @@ struct oc_transfer {
     CURLM *multi;
     CURL *easy;
     const char *path; /* borrowed */
+    int quit_fd;
     /* Of the exchange under way: */
     const struct oc_exchange *x;
     struct oc_answer *answer;
@@ -129,7 +131,7 @@ static size_t take_body(char *data, size_t size, size_t n, void *userdata)
     return t->verdict == 0 ? len : 0;
 }
 
-int oc_transfer_new(struct oc_transfer **ret, const char *path, outcall_error *err)
+int oc_transfer_new(struct oc_transfer **ret, const char *path, int quit_fd, outcall_error *err)
 {
     /* Counted by libcurl, thread-safe since its 7.84; the flag asks for nothing beyond HTTP. */
     CURLcode started = curl_global_init(CURL_GLOBAL_NOTHING);
@@ -141,6 +143,7 @@ int oc_transfer_new(struct oc_transfer **ret, const char *path, outcall_error *e
         return oc_no_memory(err);
     }
     t->path = path;
+    t->quit_fd = quit_fd;
     t->multi = curl_multi_init();
     t->easy = curl_easy_init();
     if (!t->multi || !t->easy) {
@@ -287,7 +290,9 @@ static bool finished(struct oc_transfer *t, CURLcode *ret)
 
 static int drive(struct oc_transfer *t, outcall_error *err)
 {
-    struct curl_waitfd stop = {.fd = t->x->stop_fd, .events = CURL_WAIT_POLLIN};
+    struct curl_waitfd stop[2] = {{.fd = t->quit_fd, .events = CURL_WAIT_POLLIN},
+                                  {.fd = t->x->stop_fd, .events = CURL_WAIT_POLLIN}};
+    const unsigned stop_n = t->x->stop_fd >= 0 ? 2 : 1;
     for (;;) {
         int running = 0;
         CURLcode code = CURLE_OK;
@@ -299,10 +304,10 @@ static int drive(struct oc_transfer *t, outcall_error *err)
         int left = time_left(t, &why);
         if (left == 0)
             return timed_out(t, why, err);
-        stop.revents = 0;
-        if (curl_multi_poll(t->multi, &stop, stop.fd >= 0, left, NULL) != CURLM_OK)
+        stop[0].revents = stop[1].revents = 0;
+        if (curl_multi_poll(t->multi, stop, stop_n, left, NULL) != CURLM_OK)
             return oc_no_memory(err);
-        if (stop.revents)
+        if (stop[0].revents || stop[1].revents)
             return oc_fail(err, OUTCALL_E_CLOSED, "stopped while waiting for the Docker Engine");
     }
 }
@@ -321,7 +326,9 @@ int oc_transfer_run(struct oc_transfer *t, const struct oc_exchange *x, struct o
     struct curl_slist *headers = make_headers(x);
     int r = 0;
     curl_easy_reset(t->easy);
-    if (!url || !headers || !set_safety(t->easy, t) || !set_request(t->easy, x, url, headers) ||
+    if (oc_poll1(t->quit_fd, POLLIN, 0) != 0)
+        r = oc_fail(err, OUTCALL_E_CLOSED, "no more calls to the Docker Engine: it was told to quit");
+    else if (!url || !headers || !set_safety(t->easy, t) || !set_request(t->easy, x, url, headers) ||
         curl_multi_add_handle(t->multi, t->easy) != CURLM_OK)
         r = oc_no_memory(err);
     if (r == 0) {

@@ -7,7 +7,8 @@
 struct oc_transfer;
 
 /* OUTCALL_E_NO_MEMORY, _SYSTEM. path: borrowed for as long as the handle lives. */
-OC_NODISCARD int oc_transfer_new(struct oc_transfer **ret, const char *path, outcall_error *err);
+/* quit_fd: borrowed; readable ends every exchange with OUTCALL_E_CLOSED. */
+OC_NODISCARD int oc_transfer_new(struct oc_transfer **ret, const char *path, int quit_fd, outcall_error *err);
 struct oc_transfer *oc_transfer_free(struct oc_transfer *t);
 
 /* As oc_transport_run. After a failure the handle is of no more use. */

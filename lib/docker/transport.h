@@ -39,6 +39,8 @@ struct oc_transport;
 
 /* path: at most OC_DOCKER_SOCKET_SIZE - 1 bytes. OUTCALL_E_SYSTEM (libcurl cannot start), _NO_MEMORY. */
 OC_NODISCARD int oc_transport_new(struct oc_transport **ret, const char *path, outcall_error *err);
+/* From after_ms on every exchange, under way or new, ends with OUTCALL_E_CLOSED. */
+OC_NODISCARD int oc_transport_quit(struct oc_transport *t, uint64_t after_ms);
 struct oc_transport *oc_transport_free(struct oc_transport *t);
 
 /* 0 with any HTTP status; what on_data returned when it was not 0; OUTCALL_E_UNREACHABLE (no connection, or

@@ -394,6 +394,25 @@ START_TEST(times_are_bounded)
 END_TEST
 
 /* A kept connection that died must not make a POST happen twice, nor fail a GET. */
+/* A hung engine and a program that wants to end. */
+START_TEST(quit_ends_every_call)
+{
+    struct fixture f;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    fixture_begin(&f, "{" ENGINE_20_10 ",\"rules\":[{\"path\":\"/hung\",\"hang\":\"before\"},"
+                      "{\"path\":\"/x\",\"body\":{}}]}", 20000);
+    ck_assert_int_eq(oc_docker_ok(f.docker, "GET", "/x", NULL, 0, NULL, NULL, &err), 0);
+    uint64_t begin = oc_now_ms();
+    ck_assert_int_eq(outcall_docker_quit(f.docker, 100, &err), 0);
+    ck_assert_int_eq(oc_docker_ok(f.docker, "GET", "/hung", NULL, 0, NULL, NULL, &err), OUTCALL_E_CLOSED);
+    ck_assert_uint_ge(oc_now_ms() - begin, 90);
+    ck_assert_uint_lt(oc_now_ms() - begin, 10000);
+    ck_assert_int_eq(oc_docker_ok(f.docker, "GET", "/x", NULL, 0, NULL, NULL, NULL), OUTCALL_E_CLOSED);
+    ck_assert_int_eq(outcall_docker_quit(f.docker, 86400001, NULL), OUTCALL_E_INVALID);
+    fixture_end(&f);
+}
+END_TEST
+
 START_TEST(a_dead_kept_connection_does_no_harm)
 {
     struct fixture f;
@@ -609,7 +628,7 @@ UNIT_MAIN("docker", options_are_checked, good_options_are_taken, versions_are_ch
           a_complaint_about_the_version_makes_it_ask_again, a_pinned_version_is_never_asked_for,
           an_engine_that_comes_and_goes_is_found_again, a_hung_ping_is_bounded, any_status_is_an_answer,
           broken_answers_are_refused, sizes_are_bounded, heads_are_bounded, times_are_bounded,
-          a_dead_kept_connection_does_no_harm, connections_are_kept, bodies_arrive_as_they_were_sent,
+          quit_ends_every_call, a_dead_kept_connection_does_no_harm, connections_are_kept, bodies_arrive_as_they_were_sent,
           raw_requests, paths_are_escaped, proxies_of_the_environment_are_not_used,
           the_peer_is_the_engines_process, threads_share_a_handle, calls_survive_any_failing_allocation,
           the_connection_is_close_on_exec)
