@@ -94,6 +94,15 @@ static void split_target(struct request *q)
     }
 }
 
+static bool two_words(const char *line, char *first, size_t first_size, char *second, size_t second_size)
+{
+    size_t n = strcspn(line, " \r\n"), m = 0;
+    if (line[n] == ' ')
+        m = strcspn(line + n + 1, " \r\n");
+    return n > 0 && m > 0 && oc_copy(first, first_size, line, n) == 0 &&
+           oc_copy(second, second_size, line + n + 1, m) == 0;
+}
+
 /* 1: a whole request is there; 0: more is needed; -1: nonsense. */
 static int parse_request(struct request *q)
 {
@@ -110,7 +119,7 @@ static int parse_request(struct request *q)
     }
     if (q->bytes.len < head + length)
         return 0;
-    if (sscanf(q->bytes.data, "%15s %16383s", q->method, q->target) != 2)
+    if (!two_words(q->bytes.data, q->method, sizeof(q->method), q->target, sizeof(q->target)))
         return -1;
     split_target(q);
     q->body = q->bytes.data + head;
@@ -517,7 +526,7 @@ size_t fake_engine_count(struct fake_engine *f, const char *method, const char *
     char m[16], target[16384];
     char *all = fake_engine_requests(f);
     for (const char *line = all; line && *line;) {
-        if (sscanf(line, "%15s %16383s", m, target) == 2 && (!method || strcmp(m, method) == 0) &&
+        if (two_words(line, m, sizeof(m), target, sizeof(target)) && (!method || strcmp(m, method) == 0) &&
             (!text || strstr(target, text)))
             n++;
         const char *end = strchr(line, '\n');
