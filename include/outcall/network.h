@@ -3,7 +3,7 @@
  * One Docker network with a bridge of its own per Outcall network: internal, IPv4 only, no traffic between
  * containers. Names: "outcall-<suffix>"; wherever one is asked for, the suffix or the full name will do.
  * Suffix: [a-z0-9][a-z0-9_.-]{0,62}. A network is managed when it has the prefix, the driver "bridge" and the
- * label managed-by=outcalld; no other is ever changed.
+ * label managed-by=outcalld, and is internal; no other is ever changed.
  *
  * Threads: every function may be called from any thread, except outcall_networks_free. Blocking: every call
  * but the accessors waits for the engine, within the bounds of the outcall_docker. Errors every one of those
@@ -29,9 +29,9 @@ OUTCALL_API outcall_networks *outcall_networks_free(outcall_networks *m);
 /* Makes a network, or finds that it is there. subnet: IPv4 CIDR, /8 to /30; NULL = the first free /24 of the
  * block (the default network takes the first one of all). gateway: an address inside, neither the network's
  * nor the broadcast one; NULL = the first. *ret_created (may be NULL): 0 when it existed. *ret: new. Errors:
- * E_INVALID (name, subnet, gateway; or the network exists with another subnet or gateway than asked for),
- * E_EXISTS (conflict): the name belongs to a network that is not managed, the subnet overlaps a Docker
- * network, an address or a route of the host, which is named, or no free subnet is left. Since 0.1.0. */
+ * E_INVALID (name, subnet, gateway), E_EXISTS (conflict): the name belongs to a network that is not managed,
+ * or exists with another subnet or gateway than asked for; the subnet overlaps a Docker network, an address
+ * or a route of the host, which is named; no free subnet is left. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_networks_create(outcall_networks *m, const char *name,
                                                           const char *subnet, const char *gateway,
                                                           int *ret_created, outcall_network_info **ret,

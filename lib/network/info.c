@@ -15,7 +15,8 @@ bool oc_network_is_managed(const json_t *network)
     const char *name = oc_json_string(network, "Name", "");
     const char *label = json_string_value(json_object_get(json_object_get(network, "Labels"), "managed-by"));
     return oc_starts_with(name, OC_NETWORK_PREFIX) && oc_name_parse(OC_NETWORK_PREFIX, name, full) == 0 &&
-           oc_streq(oc_json_string(network, "Driver", ""), "bridge") && oc_streq(label, "outcalld");
+           oc_streq(oc_json_string(network, "Driver", ""), "bridge") && oc_streq(label, "outcalld") &&
+           oc_json_bool(network, "Internal", false);
 }
 
 static int add_containers(outcall_network_info *i, const json_t *containers)

@@ -358,6 +358,9 @@ static int destroy_locked(outcall_networks *m, const char *name, int *destroyed,
         r = oc_docker_call(m->docker, "DELETE", path, NULL, 0, &status, &reply, err);
     if (r < 0)
         return r;
+    if (status == 403 && strstr(oc_json_string(reply, "message", ""), "active endpoints"))
+        return oc_fail_kind(err, OUTCALL_E_BUSY, OUTCALL_KIND_NETWORK_IN_USE,
+                            "network \"%s\" has just come into use", name);
     *destroyed = status != 404;
     return status == 404 || (status >= 200 && status < 300) ? 0 : oc_docker_fail(err, status, reply);
 }
