@@ -137,6 +137,8 @@ int oc_spec_complete(const outcall_container_spec *in, outcall_container_spec *r
     if (!s.image)
         return INVALID(err, "image: required field is missing");
     int r = check_text("image", s.image, OC_IMAGE_NAME_MAX, err);
+    if (r == 0 && (strcmp(s.image, ".") == 0 || strcmp(s.image, "..") == 0))
+        r = INVALID(err, "image: \"%s\" names no image", s.image);
     if (r == 0)
         r = check_user(s.user, err);
     if (r == 0 && s.workdir && !oc_path_is_clean(s.workdir))
