@@ -176,6 +176,21 @@ bool oc_is_known(outcall_containers *m, const char *name)
     return known;
 }
 
+bool oc_is_complete(outcall_containers *m)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    bool complete = m->complete;
+    (void)pthread_mutex_unlock(&m->lock);
+    return complete;
+}
+
+void oc_set_complete(outcall_containers *m, bool complete)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    m->complete = complete;
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
 bool oc_name_of(outcall_containers *m, const char *id, char ret[OC_NAME_SIZE])
 {
     bool found = false;

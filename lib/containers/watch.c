@@ -31,7 +31,7 @@ static void on_start(outcall_containers *m, const char *name, const char *id)
     if (!oc_try_reserve(m, name, false, known))
         return; /* whoever makes it attests it */
     (void)oc_release(m, name, known, oc_is_attested(m, name));
-    oc_refresh(m, name);
+    (void)oc_refresh(m, name);
 }
 
 /* Renamed: its name is its socket, its stage and how a restarted daemon finds it again. */
@@ -44,7 +44,7 @@ static void on_rename(outcall_containers *m, const char *name, const char *id, c
                        "container \"%s\" was renamed to \"%s\"", old, name);
     oc_quarantine(m, old, id, &why);
     if (oc_starts_with(old, OC_CONTAINER_PREFIX))
-        oc_refresh(m, old);
+        (void)oc_refresh(m, old);
 }
 
 /* A process that was let into a container from outside is harmless as long as it is held by the same walls.
@@ -93,7 +93,7 @@ static void on_container(outcall_containers *m, const json_t *event)
         (void)oc_release(m, name, known, oc_is_attested(m, name));
         if (mine) {
             oc_event(m, "destroy", name, id, "behind our back");
-            oc_refresh(m, name);
+            (void)oc_refresh(m, name);
         }
     } else if (strcmp(action, "rename") == 0) {
         on_rename(m, name, id, event);
@@ -117,7 +117,7 @@ static int on_event(void *userdata, const json_t *event, uint64_t time_ns)
         char name[OC_NAME_SIZE];
         const char *id = attribute(event, "container");
         if (id && oc_name_of(w->m, id, name))
-            oc_refresh(w->m, name); /* attests its networks too */
+            (void)oc_refresh(w->m, name); /* attests its networks too */
     }
     return 0;
 }
