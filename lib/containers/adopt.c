@@ -20,7 +20,7 @@ void oc_quarantine(outcall_containers *m, const char *name, const char *id, cons
 {
     outcall_error e = OUTCALL_ERROR_INIT;
     oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, why, "killing \"%s\" (%.12s)", name, id);
-    if (m->hooks.stopped)
+    if (m->hooks.stopped && oc_name_is(OC_CONTAINER_PREFIX, name))
         m->hooks.stopped(m->hooks.userdata, name);
     if (oc_kill(m, id, &e) < 0)
         oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "\"%s\" (%.12s) could not be killed", name,

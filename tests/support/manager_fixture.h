@@ -29,6 +29,7 @@ struct manager {
     int listen_fd;
     atomic_int opened, closed, stopped, identified, swept, fail_open;
     pthread_mutex_t lock;
+    pthread_cond_t happened;
     outcall_networks *networks;
     outcall_denylist *denylist;
     outcall_containers *containers;
@@ -84,6 +85,7 @@ static inline void manager_event(void *userdata, const char *action, const char 
     (void)pthread_mutex_lock(&t->lock);
     size_t n = strlen(t->events);
     (void)oc_format(t->events + n, sizeof(t->events) - n, "%s %s;", action, name);
+    (void)pthread_cond_broadcast(&t->happened);
     (void)pthread_mutex_unlock(&t->lock);
 }
 
@@ -93,6 +95,20 @@ static inline bool manager_saw(struct manager *t, const char *event)
     bool saw = strstr(t->events, event) != NULL;
     (void)pthread_mutex_unlock(&t->lock);
     return saw;
+}
+
+/* Waits until that event came, at most 20 s. */
+static inline bool manager_wait(struct manager *t, const char *event)
+{
+    struct timespec end;
+    int r = 0;
+    (void)clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += 20;
+    (void)pthread_mutex_lock(&t->lock);
+    while (!strstr(t->events, event) && r == 0)
+        r = pthread_cond_timedwait(&t->happened, &t->lock, &end);
+    (void)pthread_mutex_unlock(&t->lock);
+    return r == 0;
 }
 
 static inline void manager_files(struct manager *t)
@@ -156,6 +172,7 @@ static inline void manager_begin_with(struct manager *t, const char *stage_dir, 
     memset(t, 0, sizeof(*t));
     fixture_begin(&t->f, "{" ENGINE_20_10 ",\"rules\":[]}", 2000);
     (void)pthread_mutex_init(&t->lock, NULL);
+    (void)pthread_cond_init(&t->happened, NULL);
     manager_files(t);
     manager_script(t, "");
     outcall_agent_hooks hooks = {.open = manager_hook_open,
@@ -198,6 +215,7 @@ static inline void manager_end(struct manager *t)
     oc_close(t->listen_fd);
     ck_assert_int_eq(unlink(t->socket), 0);
     ck_assert_int_eq(unlink(t->shim), 0);
+    (void)pthread_cond_destroy(&t->happened);
     (void)pthread_mutex_destroy(&t->lock);
     fixture_end(&t->f);
 }
