@@ -15,6 +15,12 @@ bool oc_suffix_valid(const char *s, size_t len)
     return true;
 }
 
+bool oc_name_is(const char *prefix, const char *name)
+{
+    return oc_starts_with(name, prefix) &&
+           oc_suffix_valid(name + strlen(prefix), strlen(name) - strlen(prefix));
+}
+
 int oc_name_parse(const char *prefix, const char *text, char ret[OC_NAME_SIZE])
 {
     const char *suffix = oc_starts_with(text, prefix) ? text + strlen(prefix) : text;

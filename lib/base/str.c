@@ -55,6 +55,17 @@ bool oc_utf8_valid(const char *s, size_t len)
     return true;
 }
 
+void oc_utf8_repair(char *s)
+{
+    size_t len = strlen(s);
+    for (size_t i = 0; i < len;) {
+        size_t n = utf8_sequence((const unsigned char *)s + i, len - i);
+        if (n == 0)
+            s[i] = '?';
+        i += n ? n : 1;
+    }
+}
+
 size_t oc_utf8_cut(const char *s, size_t len, size_t max)
 {
     if (len <= max)
@@ -63,6 +74,13 @@ size_t oc_utf8_cut(const char *s, size_t len, size_t max)
     while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
         n--;
     return n;
+}
+
+const char *oc_shown(char buf[OC_SHOWN_SIZE], const char *s)
+{
+    size_t len = strnlen(s, OC_SHOWN_MAX + 1), n = oc_utf8_cut(s, len, OC_SHOWN_MAX);
+    (void)oc_format(buf, OC_SHOWN_SIZE, "%.*s%s", (int)n, s, n < len ? "..." : "");
+    return buf;
 }
 
 int oc_format(char *buf, size_t size, const char *fmt, ...)

@@ -20,7 +20,7 @@ void oc_quarantine(outcall_containers *m, const char *name, const char *id, cons
 {
     outcall_error e = OUTCALL_ERROR_INIT;
     oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, why, "killing \"%s\" (%.12s)", name, id);
-    if (m->hooks.stopped)
+    if (m->hooks.stopped && oc_name_is(OC_CONTAINER_PREFIX, name))
         m->hooks.stopped(m->hooks.userdata, name);
     if (oc_kill(m, id, &e) < 0)
         oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "\"%s\" (%.12s) could not be killed", name,
@@ -90,9 +90,8 @@ static bool remove_leftover(outcall_containers *m, const char *name, const char 
     return true;
 }
 
-/* What there is behind a reserved name. Writes what is known of it afterwards. */
-static void look(outcall_containers *m, const char *name, char id[OUTCALL_CONTAINER_ID_LEN + 1],
-                 bool *attested)
+int oc_look(outcall_containers *m, const char *name, char id[OUTCALL_CONTAINER_ID_LEN + 1], bool *attested,
+            outcall_error *err)
 {
     outcall_error e = OUTCALL_ERROR_INIT;
     OC_JSON json_t *inspect = NULL;
@@ -101,41 +100,48 @@ static void look(outcall_containers *m, const char *name, char id[OUTCALL_CONTAI
     if (r == OUTCALL_E_NOT_FOUND || r == OUTCALL_E_DENIED) {
         oc_forget(m, name);
         id[0] = '\0';
-        return;
+        return 0;
     }
-    if (r < 0) { /* not known: nothing is concluded; the next connection to the engine looks again */
-        oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e, "\"%s\" could not be inspected", name);
-        return;
+    if (r < 0) { /* nothing is concluded */
+        if (err && err->code == 0)
+            *err = e;
+        return r;
     }
     const char *found = oc_json_string(inspect, "Id", "");
     (void)oc_format(id, OUTCALL_CONTAINER_ID_LEN + 1, "%s", found);
     if (oc_streq(oc_json_string(inspect, "State.Status", ""), "created")) {
         if (remove_leftover(m, name, found))
             id[0] = '\0';
-        return;
+        return 0;
     }
-    if (agent_dir(m, name, dir, &e) < 0) {
+    if (agent_dir(m, name, dir, &e) < 0)
         oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "\"%s\" has no way to ask", name);
-        return;
-    }
-    if (oc_json_bool(inspect, "State.Running", false))
+    else if (oc_json_bool(inspect, "State.Running", false))
         *attested = adopt_running(m, name, dir, inspect);
     else if (m->hooks.stopped)
         m->hooks.stopped(m->hooks.userdata, name);
+    return 0;
 }
 
-void oc_refresh(outcall_containers *m, const char *name)
+int oc_refresh(outcall_containers *m, const char *name)
 {
+    outcall_error e = OUTCALL_ERROR_INIT;
     char id[OUTCALL_CONTAINER_ID_LEN + 1];
     bool attested = false;
+    int r = 0;
     do {
-        if (oc_reserve(m, name, id) < 0) {
+        outcall_error_clear(&e);
+        r = oc_reserve(m, name, id);
+        if (r < 0) {
             oc_log(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, "no memory to look at \"%s\"", name);
-            return;
+            return r;
         }
         attested = false;
-        look(m, name, id, &attested);
+        r = oc_look(m, name, id, &attested, &e);
     } while (oc_release(m, name, id, attested));
+    if (r < 0) /* the next connection to the engine looks again */
+        oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e, "\"%s\" could not be inspected", name);
+    return r;
 }
 
 /* Everything with our prefix. One of ours goes into names; one without our label is only worth a warning. */
@@ -188,6 +194,7 @@ int outcall_containers_adopt(outcall_containers *m, size_t *ret_n, outcall_error
     OC_CLEANUP(oc_strings_done) struct oc_strings found = {0};
     OC_CLEANUP(oc_strings_done) struct oc_strings known = {0};
     outcall_error no_stage = OUTCALL_ERROR_INIT;
+    oc_set_complete(m, false); /* there was a gap, or there will be one */
     int r = find_by_prefix(m, &found, err);
     if (r == 0 && oc_known_names(m, &known) < 0)
         r = oc_no_memory(err);
@@ -196,16 +203,19 @@ int outcall_containers_adopt(outcall_containers *m, size_t *ret_n, outcall_error
     if (!oc_can_stage(m, &no_stage))
         oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &no_stage,
                      "bind mounts are refused and nothing is attested");
+    bool all = true;
     for (size_t i = 0; i < found.n; i++) {
         if (oc_names_add(m->names, found.v[i]) < 0)
             oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the name \"%s\" could not be remembered",
                    found.v[i]);
-        oc_refresh(m, found.v[i]);
+        all = oc_refresh(m, found.v[i]) == 0 && all;
     }
     for (size_t i = 0; i < known.n; i++)
         if (!oc_strings_has(&found, known.v[i]))
-            oc_refresh(m, known.v[i]);
-    sweep(m);
+            all = oc_refresh(m, known.v[i]) == 0 && all;
+    if (all) /* else what is not in the table may live all the same */
+        sweep(m);
+    oc_set_complete(m, all);
     if (ret_n)
         *ret_n = found.n;
     return 0;

@@ -4,9 +4,14 @@
 #include "containers/manager.h"
 
 /* Looks at one name again: opens its socket and attests it when it exists, kills it when it differs, removes
- * it when it was never started, forgets it when it is gone. Waits for the reservation. Failures are logged:
- * there is nobody to tell. */
-void oc_refresh(outcall_containers *m, const char *name);
+ * it when it was never started, forgets it when it is gone. Waits for the reservation. 0, or why nothing
+ * could be concluded, which is logged too. */
+int oc_refresh(outcall_containers *m, const char *name);
+
+/* The same for a name that the caller has reserved. id, *attested: what was known of it, then what is. On
+ * failure they are as they were, and nothing was touched. */
+OC_NODISCARD int oc_look(outcall_containers *m, const char *name, char id[OUTCALL_CONTAINER_ID_LEN + 1],
+                         bool *attested, outcall_error *err);
 
 /* The container is gone: its sessions, its socket and its stage go too. The name must be reserved by the
  * caller. */

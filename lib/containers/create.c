@@ -358,8 +358,10 @@ static int provoke_conflict(outcall_containers *m, struct plan *p, outcall_error
         r = find_image(m, p, err);
     if (r == 0)
         r = create(m, p, err);
-    if (r < 0)
+    if (r < 0) {
+        undo_engine(m, p, err);
         return r;
+    }
     r = oc_delete(m, p->id, true, &removed, &e);
     return oc_fail_kind(err, OUTCALL_E_EXISTS, OUTCALL_KIND_CONFLICT,
                         "container \"%s\" is just being removed%s%s", p->name, r < 0 ? "; " : "", e.text);
@@ -368,18 +370,26 @@ static int provoke_conflict(outcall_containers *m, struct plan *p, outcall_error
 /* One try with one name, which is reserved for its whole length. */
 static int create_named(outcall_containers *m, struct plan *p, outcall_error *err)
 {
-    char known[OUTCALL_CONTAINER_ID_LEN + 1];
-    int r = oc_reserve(m, p->name, known);
+    char id[OUTCALL_CONTAINER_ID_LEN + 1]; /* of the container that has the name */
+    int r = oc_reserve(m, p->name, id);
     if (r < 0)
         return oc_no_memory(err);
-    bool exists = known[0] != '\0';
-    r = exists ? provoke_conflict(m, p, err) : run_steps(m, p, err);
-    if (r < 0 && !exists)
-        undo(m, p, err);
-    bool missed = oc_release(m, p->name, r == 0 ? p->id : known,
-                             r == 0 ? p->attested : exists && oc_is_attested(m, p->name));
-    if (missed)
-        oc_refresh(m, p->name);
+    bool attested = oc_is_attested(m, p->name);
+    /* As long as not every container has been found again, the name may be that of one that lives. */
+    bool unsure = !id[0] && !oc_is_complete(m);
+    if (unsure)
+        r = oc_look(m, p->name, id, &attested, err);
+    if (r == 0 && id[0]) {
+        r = provoke_conflict(m, p, err);
+    } else if (r == 0) {
+        r = run_steps(m, p, err);
+        if (r < 0)
+            undo(m, p, err);
+        attested = p->attested;
+        (void)oc_format(id, sizeof(id), "%s", r == 0 ? p->id : "");
+    }
+    if (oc_release(m, p->name, id, attested))
+        (void)oc_refresh(m, p->name);
     return r;
 }
 

@@ -73,8 +73,7 @@ const char *oc_listed_name(const json_t *listed)
         if (!name)
             continue;
         name += name[0] == '/';
-        if (oc_starts_with(name, OC_CONTAINER_PREFIX) &&
-            oc_suffix_valid(name + strlen(OC_CONTAINER_PREFIX), strlen(name) - strlen(OC_CONTAINER_PREFIX)))
+        if (oc_name_is(OC_CONTAINER_PREFIX, name))
             return name;
     }
     return NULL;

@@ -130,7 +130,7 @@ int outcall_containers_remove(outcall_containers *m, const char *text, int force
         id[0] = '\0';
     }
     if (oc_release(m, name, id, attested) && r < 0)
-        oc_refresh(m, name);
+        (void)oc_refresh(m, name);
     if (r == 0 && removed)
         oc_event(m, "removed", name, "", "");
     if (r == 0 && ret_removed)

@@ -90,8 +90,8 @@ static struct oc_entry *find(outcall_containers *m, const char *name)
 static struct oc_entry *find_or_add(outcall_containers *m, const char *name)
 {
     struct oc_entry *e = find(m, name);
-    if (e)
-        return e;
+    if (e || strlen(name) >= sizeof(e->name))
+        return e; /* a name that is too long is none of ours */
     e = calloc(1, sizeof(*e));
     if (!e)
         return NULL;
@@ -176,12 +176,27 @@ bool oc_is_known(outcall_containers *m, const char *name)
     return known;
 }
 
+bool oc_is_complete(outcall_containers *m)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    bool complete = m->complete;
+    (void)pthread_mutex_unlock(&m->lock);
+    return complete;
+}
+
+void oc_set_complete(outcall_containers *m, bool complete)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    m->complete = complete;
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
 bool oc_name_of(outcall_containers *m, const char *id, char ret[OC_NAME_SIZE])
 {
     bool found = false;
     (void)pthread_mutex_lock(&m->lock);
     for (struct oc_entry *e = m->table; e && !found; e = e->hh.next) {
-        found = strcmp(e->id, id) == 0;
+        found = e->id[0] && strcmp(e->id, id) == 0;
         if (found)
             (void)oc_format(ret, OC_NAME_SIZE, "%s", e->name);
     }

@@ -49,6 +49,7 @@ struct outcall_containers {
     pthread_mutex_t lock; /* guards everything below; never held across a call to the engine */
     pthread_cond_t released;
     struct oc_entry *table;
+    bool complete; /* every container of ours that the engine has is in the table */
 };
 
 /* Takes a name for oneself, waiting while somebody else has it; makes the entry when there is none. *ret_id:
@@ -65,6 +66,9 @@ bool oc_release(outcall_containers *m, const char *name, const char *id, bool at
 bool oc_is_attested(outcall_containers *m, const char *name);
 /* Is this name known or being made? What the clean-up of stages asks. */
 bool oc_is_known(outcall_containers *m, const char *name);
+/* Does the table have every container of ours? Not before the first adoption that went through. */
+bool oc_is_complete(outcall_containers *m);
+void oc_set_complete(outcall_containers *m, bool complete);
 /* The name of the container with this id; false when there is none, or it is just being made. */
 bool oc_name_of(outcall_containers *m, const char *id, char ret[OC_NAME_SIZE]);
 /* The names known now: new array of owned strings. */

@@ -7,6 +7,8 @@
 
 #define ID_MAX 4294967294U /* (uid_t)-1 means "no user" */
 
+#define QUOTE_MAX 256U /* bytes of a key that an error repeats */
+
 #define INVALID(err, ...) oc_fail_kind((err), OUTCALL_E_INVALID, OUTCALL_KIND_INVALID_REQUEST, __VA_ARGS__)
 
 static int check_text(const char *field, const char *s, size_t max, outcall_error *err)
@@ -58,7 +60,8 @@ static int check_pair(const char *field, const char *const *v, size_t i, size_t 
         return INVALID(err, "%s[%zu]: control characters are not allowed in a key", field, i);
     for (size_t j = 0; j < i; j++)
         if (strncmp(v[i], v[j], len + 1) == 0)
-            return INVALID(err, "%s[%zu]: \"%.*s\" is given twice", field, i, (int)OC_MIN(len, 256U), v[i]);
+            return INVALID(err, "%s[%zu]: \"%.*s\" is given twice", field, i,
+                           (int)oc_utf8_cut(v[i], len, QUOTE_MAX), v[i]);
     *ret_key_len = len;
     return 0;
 }
@@ -94,7 +97,7 @@ static int check_labels(const outcall_container_spec *s, outcall_error *err)
         if (r == 0 &&
             (oc_starts_with(s->labels[i], "managed-by=") || oc_starts_with(s->labels[i], "outcall.")))
             r = INVALID(err, "labels[%zu]: \"%.*s\" is set by outcall and cannot be given", i,
-                        (int)OC_MIN(len, 256U), s->labels[i]);
+                        (int)oc_utf8_cut(s->labels[i], len, QUOTE_MAX), s->labels[i]);
     }
     return r;
 }
@@ -134,6 +137,8 @@ int oc_spec_complete(const outcall_container_spec *in, outcall_container_spec *r
     if (!s.image)
         return INVALID(err, "image: required field is missing");
     int r = check_text("image", s.image, OC_IMAGE_NAME_MAX, err);
+    if (r == 0 && (strcmp(s.image, ".") == 0 || strcmp(s.image, "..") == 0))
+        r = INVALID(err, "image: \"%s\" names no image", s.image);
     if (r == 0)
         r = check_user(s.user, err);
     if (r == 0 && s.workdir && !oc_path_is_clean(s.workdir))

@@ -45,15 +45,25 @@ int oc_volume_ready(outcall_containers *m, const char *name, bool *ret_new, outc
         r = oc_docker_call(m->docker, "GET", path, NULL, 0, &status, &reply, err);
     if (r < 0)
         return r;
-    *ret_new = status == 404;
-    if (status == 404)
-        return create(m, name, err);
+    if (status == 404) {
+        r = create(m, name, err);
+        /* Refused: nothing was made. Of another kind than asked for: somebody else was faster, and it is
+         * theirs. */
+        *ret_new = r != OUTCALL_E_REMOTE && r != OUTCALL_E_DENIED;
+        return r;
+    }
     return status == 200 ? judge(reply, name, err) : oc_docker_fail(err, status, reply);
 }
 
 int oc_volume_delete(outcall_containers *m, const char *name, outcall_error *err)
 {
     OC_FREE char *path = NULL;
+    OC_JSON json_t *reply = NULL;
+    int status = 0;
     int r = oc_docker_path(&path, err, "/volumes/%s", name);
-    return r < 0 ? r : oc_docker_ok(m->docker, "DELETE", path, NULL, 0, NULL, NULL, err);
+    if (r == 0)
+        r = oc_docker_call(m->docker, "DELETE", path, NULL, 0, &status, &reply, err);
+    if (r < 0)
+        return r;
+    return (status >= 200 && status < 300) || status == 404 ? 0 : oc_docker_fail(err, status, reply);
 }

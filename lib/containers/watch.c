@@ -32,7 +32,48 @@ static void look_again(outcall_containers *m, const char *name, bool tell)
     if (!oc_try_reserve(m, name, tell, known))
         return;
     (void)oc_release(m, name, known, oc_is_attested(m, name));
-    oc_refresh(m, name);
+    (void)oc_refresh(m, name);
+}
+
+static void on_start(outcall_containers *m, const char *name, const char *id)
+{
+    outcall_error why = OUTCALL_ERROR_INIT;
+    oc_event(m, "start", name, id, "");
+    if (oc_name_is(OC_CONTAINER_PREFIX, name)) {
+        look_again(m, name, false); /* whoever makes it attests it */
+        return;
+    }
+    /* Renamed, and started again: nobody could attest it. */
+    (void)oc_fail_kind(&why, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN,
+                       "container \"%s\" was started under a name that is none of outcall's", name);
+    oc_quarantine(m, name, id, &why);
+}
+
+/* The sessions of this very container end. One that is just being made or removed is looked at by whoever
+ * does that. */
+static void on_die(outcall_containers *m, const char *name, const char *id, const json_t *event)
+{
+    char known[OUTCALL_CONTAINER_ID_LEN + 1];
+    const char *code = attribute(event, "exitCode");
+    oc_event(m, "die", name, id, code ? code : "");
+    if (!oc_try_reserve(m, name, true, known))
+        return;
+    if (m->hooks.stopped && strcmp(known, id) == 0)
+        m->hooks.stopped(m->hooks.userdata, name);
+    (void)oc_release(m, name, known, oc_is_attested(m, name));
+}
+
+static void on_destroy(outcall_containers *m, const char *name, const char *id)
+{
+    char known[OUTCALL_CONTAINER_ID_LEN + 1];
+    if (!oc_try_reserve(m, name, true, known))
+        return; /* whoever removes it tidies up */
+    bool mine = strcmp(known, id) == 0;
+    (void)oc_release(m, name, known, oc_is_attested(m, name));
+    if (mine) {
+        oc_event(m, "destroy", name, id, "behind our back");
+        (void)oc_refresh(m, name);
+    }
 }
 
 /* Renamed: its name is its socket, its stage and how a restarted daemon finds it again. */
@@ -44,7 +85,7 @@ static void on_rename(outcall_containers *m, const char *name, const char *id, c
     (void)oc_fail_kind(&why, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN,
                        "container \"%s\" was renamed to \"%s\"", old, name);
     oc_quarantine(m, old, id, &why);
-    if (oc_starts_with(old, OC_CONTAINER_PREFIX))
+    if (oc_name_is(OC_CONTAINER_PREFIX, old))
         look_again(m, old, true);
 }
 
@@ -80,21 +121,15 @@ static void on_container(outcall_containers *m, const json_t *event)
     if (!name || !oc_is_ours(m, oc_json_get(event, "Actor.Attributes")))
         return;
     if (strcmp(action, "start") == 0) {
-        oc_event(m, action, name, id, "");
-        look_again(m, name, false);
-    } else if (strcmp(action, "die") == 0) {
-        const char *code = attribute(event, "exitCode");
-        oc_event(m, "die", name, id, code ? code : "");
-        if (m->hooks.stopped)
-            m->hooks.stopped(m->hooks.userdata, name);
-    } else if (strcmp(action, "destroy") == 0) {
-        char known[OC_NAME_SIZE];
-        if (oc_name_of(m, id, known)) { /* not by us: that would have forgotten it already */
-            oc_event(m, action, name, id, "behind our back");
-            look_again(m, name, true);
-        }
+        on_start(m, name, id);
     } else if (strcmp(action, "rename") == 0) {
         on_rename(m, name, id, event);
+    } else if (!oc_name_is(OC_CONTAINER_PREFIX, name)) {
+        return; /* renamed behind our back, and killed for that */
+    } else if (strcmp(action, "die") == 0) {
+        on_die(m, name, id, event);
+    } else if (strcmp(action, "destroy") == 0) {
+        on_destroy(m, name, id);
     } else if (strcmp(action, "update") == 0) {
         oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the limits of \"%s\" were changed behind our back",
                name);

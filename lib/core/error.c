@@ -83,6 +83,7 @@ OC_PRINTF(3, 0) static size_t put(outcall_error *err, size_t at, const char *fmt
     for (char *p = text; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' ';
+    oc_utf8_repair(text); /* a quoted input, or a piece of one, need not be UTF-8 */
     return at + (size_t)n;
 }
 

@@ -119,6 +119,7 @@ static void emit(const outcall_log *log, int level, const char *target, char *ms
     for (char *p = msg; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' '; /* one message is one line, whatever a peer put into it */
+    oc_utf8_repair(msg);
     log->fn(level, target, msg, log->userdata);
 }
 

@@ -329,7 +329,7 @@ int oc_transfer_run(struct oc_transfer *t, const struct oc_exchange *x, struct o
     if (oc_poll1(t->quit_fd, POLLIN, 0) != 0)
         r = oc_fail(err, OUTCALL_E_CLOSED, "no more calls to the Docker Engine: it was told to quit");
     else if (!url || !headers || !set_safety(t->easy, t) || !set_request(t->easy, x, url, headers) ||
-        curl_multi_add_handle(t->multi, t->easy) != CURLM_OK)
+             curl_multi_add_handle(t->multi, t->easy) != CURLM_OK)
         r = oc_no_memory(err);
     if (r == 0) {
         r = drive(t, err);

@@ -100,7 +100,5 @@ json_t *oc_error_json(const outcall_error *err, int *ret_status)
     int kind = err->kind ? err->kind : kind_of(err->code);
     const char *text = err->text[0] ? err->text : outcall_code_string(err->code);
     *ret_status = outcall_kind_status(kind);
-    return json_pack("{s:b, s:s, s:s}", "success", 0, "error",
-                     oc_utf8_valid(text, strlen(text)) ? text : "invalid text", "code",
-                     outcall_kind_name(kind));
+    return json_pack("{s:b, s:s, s:s}", "success", 0, "error", text, "code", outcall_kind_name(kind));
 }

@@ -28,9 +28,10 @@ static bool takes(const struct oc_route *route, const char *name)
 
 static int check_query(const struct oc_route *route, const struct oc_request *q, outcall_error *err)
 {
+    char shown[OC_SHOWN_SIZE];
     for (size_t i = 0; i < q->n_query; i++) {
         if (!takes(route, q->query[i].name))
-            return oc_fail(err, OUTCALL_E_INVALID, "%s: unknown argument", q->query[i].name);
+            return oc_fail(err, OUTCALL_E_INVALID, "%s: unknown argument", oc_shown(shown, q->query[i].name));
         for (size_t j = 0; j < i; j++)
             if (strcmp(q->query[i].name, q->query[j].name) == 0)
                 return oc_fail(err, OUTCALL_E_INVALID, "%s: given twice", q->query[i].name);
@@ -42,10 +43,11 @@ static int check_query(const struct oc_route *route, const struct oc_request *q,
 
 static int run_route(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall_error *err)
 {
+    char shown[OC_SHOWN_SIZE];
     const struct oc_route *route = find_route(q);
     if (!route)
         return oc_fail_kind(err, OUTCALL_E_NOT_FOUND, OUTCALL_KIND_NOT_FOUND, "no such endpoint: %s %s",
-                            q->method, q->path);
+                            q->method, oc_shown(shown, q->path));
     int r = check_query(route, q, err);
     if (r == 0 && !route->takes_body && q->body_len > 0)
         r = oc_fail(err, OUTCALL_E_INVALID, "this endpoint takes no body");
@@ -213,8 +215,8 @@ int outcall_host_api_handle(outcall_host_api *h, const char *method, const char 
     int r = split_target(copy, &q);
     if (r < 0) {
         q.status = 400;
-        r = oc_buf_str(&out,
-                       "{\"success\":false,\"error\":\"malformed target\",\"code\":\"invalid_request\"}");
+        r = oc_buf_printf(&out, "{\"success\":false,\"error\":\"%s\",\"code\":\"invalid_request\"}",
+                          r == OUTCALL_E_LIMIT ? "too many arguments" : "malformed target");
     } else {
         r = answer(h, &q);
     }

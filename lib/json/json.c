@@ -41,8 +41,9 @@ int oc_json_load(const char *data, size_t len, json_t **ret, outcall_error *err)
     if (!j) {
         if (json_error_code(&je) == json_error_out_of_memory || errno == ENOMEM)
             return oc_no_memory(err);
-        r = oc_fail(err, OUTCALL_E_SYNTAX, "malformed JSON: %s (line %d, column %d)", je.text, je.line,
-                    je.column);
+        bool nul = json_error_code(&je) == json_error_null_character; /* its words are for programmers */
+        r = oc_fail(err, OUTCALL_E_SYNTAX, "malformed JSON: %s (line %d, column %d)",
+                    nul ? "\\u0000 is not allowed" : je.text, je.line, je.column);
         oc_error_at(err, NULL, je.line, je.column);
         return r;
     }
@@ -145,6 +146,7 @@ static int decode_strings(const struct oc_json_field *f, const json_t *v, void *
 
 static int decode_string_map(const struct oc_json_field *f, const json_t *v, void *ret, outcall_error *err)
 {
+    char shown[OC_SHOWN_SIZE];
     const char *key = NULL;
     const json_t *s = NULL;
     if (!json_is_object(v))
@@ -155,8 +157,8 @@ static int decode_string_map(const struct oc_json_field *f, const json_t *v, voi
     json_object_foreach((json_t *)v, key, s)
     {
         if (!json_is_string(s))
-            return oc_fail(err, OUTCALL_E_INVALID, "%s.%s: expected a string, got %s", f->name, key,
-                           type_name(s));
+            return oc_fail(err, OUTCALL_E_INVALID, "%s.%s: expected a string, got %s", f->name,
+                           oc_shown(shown, key), type_name(s));
     }
     *(const json_t **)ret = v;
     return 0;
@@ -206,6 +208,7 @@ static const struct oc_json_field *find_field(const struct oc_json_field *fields
 static int decode_members(const json_t *object, const struct oc_json_field *fields, size_t n, int mode,
                           void *ret, outcall_error *err)
 {
+    char shown[OC_SHOWN_SIZE];
     const char *key = NULL;
     json_t *v = NULL;
     json_object_foreach((json_t *)object, key, v)
@@ -214,7 +217,7 @@ static int decode_members(const json_t *object, const struct oc_json_field *fiel
         if (!f && mode == OC_JSON_TOLERANT)
             continue;
         if (!f)
-            return oc_fail(err, OUTCALL_E_INVALID, "%s: unknown field", key);
+            return oc_fail(err, OUTCALL_E_INVALID, "%s: unknown field", oc_shown(shown, key));
         int r = decode_field(f, v, (char *)ret + f->offset, err);
         if (r < 0)
             return r;

@@ -273,7 +273,9 @@ static int check_existing(const char *name, const json_t *network, const char *s
     const json_t *pool = json_array_get(oc_json_get(network, "IPAM.Config"), 0);
     const char *has_subnet = oc_json_string(pool, "Subnet", ""),
                *has_gateway = oc_json_string(pool, "Gateway", "");
-    if ((subnet && strcmp(subnet, has_subnet) != 0) || (gateway && strcmp(gateway, has_gateway) != 0))
+    size_t gateway_n = strcspn(has_gateway, "/"); /* some engines write the prefix length behind it */
+    if ((subnet && strcmp(subnet, has_subnet) != 0) ||
+        (gateway && (strlen(gateway) != gateway_n || strncmp(gateway, has_gateway, gateway_n) != 0)))
         return oc_fail_kind(err, OUTCALL_E_EXISTS, OUTCALL_KIND_CONFLICT,
                             "network \"%s\" exists with subnet %s and gateway %s", name, has_subnet,
                             has_gateway);
@@ -310,6 +312,9 @@ int outcall_networks_create(outcall_networks *m, const char *text, const char *s
         r = parse_subnet(subnet, &a, err);
     if (r == 0 && subnet)
         r = parse_gateway(gateway, &a, err);
+    else if (r == 0 && gateway && oc_ipv4_parse(gateway, strlen(gateway), &a.gateway) < 0)
+        r = oc_fail_kind(err, OUTCALL_E_INVALID, OUTCALL_KIND_INVALID_REQUEST,
+                         "gateway: expected an IPv4 address, got \"%s\"", gateway);
     if (r < 0)
         return r;
     (void)pthread_mutex_lock(&m->lock);

@@ -399,8 +399,10 @@ START_TEST(quit_ends_every_call)
 {
     struct fixture f;
     outcall_error err = OUTCALL_ERROR_INIT;
-    fixture_begin(&f, "{" ENGINE_20_10 ",\"rules\":[{\"path\":\"/hung\",\"hang\":\"before\"},"
-                      "{\"path\":\"/x\",\"body\":{}}]}", 20000);
+    fixture_begin(&f,
+                  "{" ENGINE_20_10 ",\"rules\":[{\"path\":\"/hung\",\"hang\":\"before\"},"
+                  "{\"path\":\"/x\",\"body\":{}}]}",
+                  20000);
     ck_assert_int_eq(oc_docker_ok(f.docker, "GET", "/x", NULL, 0, NULL, NULL, &err), 0);
     uint64_t begin = oc_now_ms();
     ck_assert_int_eq(outcall_docker_quit(f.docker, 100, &err), 0);
@@ -628,7 +630,7 @@ UNIT_MAIN("docker", options_are_checked, good_options_are_taken, versions_are_ch
           a_complaint_about_the_version_makes_it_ask_again, a_pinned_version_is_never_asked_for,
           an_engine_that_comes_and_goes_is_found_again, a_hung_ping_is_bounded, any_status_is_an_answer,
           broken_answers_are_refused, sizes_are_bounded, heads_are_bounded, times_are_bounded,
-          quit_ends_every_call, a_dead_kept_connection_does_no_harm, connections_are_kept, bodies_arrive_as_they_were_sent,
-          raw_requests, paths_are_escaped, proxies_of_the_environment_are_not_used,
-          the_peer_is_the_engines_process, threads_share_a_handle, calls_survive_any_failing_allocation,
-          the_connection_is_close_on_exec)
+          quit_ends_every_call, a_dead_kept_connection_does_no_harm, connections_are_kept,
+          bodies_arrive_as_they_were_sent, raw_requests, paths_are_escaped,
+          proxies_of_the_environment_are_not_used, the_peer_is_the_engines_process, threads_share_a_handle,
+          calls_survive_any_failing_allocation, the_connection_is_close_on_exec)
