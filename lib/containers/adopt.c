@@ -200,7 +200,7 @@ int outcall_containers_adopt(outcall_containers *m, size_t *ret_n, outcall_error
         r = oc_no_memory(err);
     if (r < 0)
         return r;
-    if (!oc_can_stage(m, &no_stage))
+    if (m->stage_dir && !oc_can_stage(m, &no_stage)) /* without one the caller knows */
         oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &no_stage,
                      "bind mounts are refused and nothing is attested");
     bool all = true;

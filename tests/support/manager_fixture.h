@@ -17,10 +17,11 @@
 #define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define ID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
-#define DEFAULT_NETWORK_JSON                                                                        \
-    "{\"Name\":\"outcall-default\",\"Id\":\"n1\",\"Driver\":\"bridge\",\"Labels\":{\"managed-by\":" \
-    "\"outcalld\"},"                                                                                \
-    "\"IPAM\":{\"Config\":[{\"Subnet\":\"10.200.0.0/24\",\"Gateway\":\"10.200.0.1\"}]},"            \
+#define DEFAULT_NETWORK_JSON                                                                           \
+    "{\"Name\":\"outcall-default\",\"Id\":\"n1\",\"Driver\":\"bridge\",\"Internal\":true,\"Labels\":{" \
+    "\"managed-by\":"                                                                                  \
+    "\"outcalld\"},"                                                                                   \
+    "\"IPAM\":{\"Config\":[{\"Subnet\":\"10.200.0.0/24\",\"Gateway\":\"10.200.0.1\"}]},"               \
     "\"Options\":{\"com.docker.network.bridge.name\":\"outcall0\"},\"Containers\":{}}"
 
 struct manager {
@@ -133,7 +134,8 @@ static inline char *manager_inspect(struct manager *t, const char *name, const c
         "{\"Id\":\"%s\",\"Name\":\"/"
         "%s\",\"State\":{\"Status\":\"%s\",\"Running\":%s,\"Pid\":0,\"ExitCode\":3},"
         "\"Config\":{\"Labels\":{\"managed-by\":\"outcalld\",\"outcall.instance\":\"/run/unit\","
-        "\"outcall.network\":\"outcall-default\",\"outcall.image\":\"busybox:1\"%s},\"Env\":[\"SECRET=1\"]},"
+        "\"outcall.network\":\"outcall-default\",\"outcall.image\":\"busybox:1\",\"outcall.mounts\":\"0:1:1 "
+        "1:1:2\"%s},\"Env\":[\"SECRET=1\"]},"
         "\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"%s\",\"Target\":\"/run/"
         "outcall\",\"ReadOnly\":true},"
         "{\"Type\":\"bind\",\"Source\":\"%s\",\"Target\":\"/usr/local/bin/outcall\",\"ReadOnly\":true}]},"

@@ -179,8 +179,12 @@ END_TEST
 /* Each lacks one of the three things that make a network ours. */
 START_TEST(what_is_not_ours_is_left_alone)
 {
-    static const char *const foreign[] = {NETWORK("outcall-x", "macvlan", "outcalld", "198.18.0.0/24", ""),
-                                          NETWORK("outcall-x", "bridge", "somebody", "198.18.0.0/24", "")};
+    static const char *const foreign[] = {
+        NETWORK("outcall-x", "macvlan", "outcalld", "198.18.0.0/24", ""),
+        NETWORK("outcall-x", "bridge", "somebody", "198.18.0.0/24", ""),
+        /* our label, and a way out */
+        "{\"Name\":\"outcall-x\",\"Id\":\"i\",\"Driver\":\"bridge\",\"Labels\":{"
+        "\"managed-by\":\"outcalld\"},\"Internal\":false}"};
     struct fixture f;
     outcall_network_info *info = NULL;
     int destroyed = -1;
@@ -334,8 +338,9 @@ START_TEST(routes_are_read_as_the_kernel_writes_them)
 END_TEST
 
 /* Short tokens only: jansson 2.14 writes past its buffer when a longer one cannot grow. */
-#define SMALL \
-    "{\"Name\":\"outcall-x\",\"Id\":\"i\",\"Driver\":\"bridge\",\"Labels\":{\"managed-by\":\"outcalld\"}}"
+#define SMALL                                                                                             \
+    "{\"Name\":\"outcall-x\",\"Id\":\"i\",\"Driver\":\"bridge\",\"Internal\":true,\"Labels\":{\"managed-" \
+    "by\":\"outcalld\"}}"
 
 static int one_round(void *userdata)
 {
