@@ -281,7 +281,12 @@ bool oc_json_bool(const json_t *j, const char *path, bool fallback)
 
 char *oc_json_dump(const json_t *j, size_t *ret_len)
 {
+    errno = 0; /* jansson 2.14 goes on when a key could not be written, and returns a text without it */
     char *s = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (s && errno == ENOMEM) {
+        free(s);
+        return NULL;
+    }
     if (s && ret_len)
         *ret_len = strlen(s);
     return s;
