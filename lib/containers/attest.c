@@ -1,7 +1,7 @@
 #include "containers/attest.h"
-#include "base/num.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "containers/approved.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "docker/engine.h"
@@ -9,13 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define EXPECTED_MAX 256 /* our own mounts, the caller's 64, and an image's VOLUMEs */
-
-struct expected {
-    outcall_expected_mount v[EXPECTED_MAX];
-    size_t n;
-};
 
 static int differs(outcall_error *err, const char *name, const char *what, const char *which)
 {
@@ -60,15 +53,6 @@ bool oc_can_stage(outcall_containers *m, outcall_error *why)
     return same_namespaces(m, why) == 0;
 }
 
-static int expect(struct expected *e, outcall_expected_mount x, outcall_error *err)
-{
-    if (e->n == EXPECTED_MAX)
-        return oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED, "more than %d mounts",
-                            EXPECTED_MAX);
-    e->v[e->n++] = x;
-    return 0;
-}
-
 /* A bind's source is one of three: in this container's stage, its agent directory at our target, the shim at
  * its own. */
 static bool is_approved_source(outcall_containers *m, const char *name, const char *agent_dir,
@@ -85,88 +69,98 @@ static bool is_approved_source(outcall_containers *m, const char *name, const ch
            oc_path_contains(stage, source) && strcmp(stage, source) != 0;
 }
 
-/* The identity that the label keeps for the index-th mount. */
-static bool approved_identity(const json_t *inspect, size_t index, outcall_expected_mount *x)
+static const json_t *declared_at(const json_t *inspect, const char *target)
 {
-    const char *p =
-        json_string_value(json_object_get(oc_json_get(inspect, "Config.Labels"), OC_LABEL_MOUNTS));
-    while (p && *p) {
-        uint64_t v[3] = {0, 0, 0};
-        for (int i = 0; i < 3; i++) {
-            size_t n = strcspn(p, ": ");
-            if (oc_parse_u64(p, n, 0, UINT64_MAX, &v[i]) < 0)
-                return false;
-            p += n + (p[n] != '\0');
-        }
-        if (v[0] == index) {
-            x->dev = (dev_t)v[1];
-            x->ino = (ino_t)v[2];
+    const json_t *mounts = json_object_get(inspect, "Mounts");
+    for (size_t i = 0; i < json_array_size(mounts); i++)
+        if (oc_streq(oc_json_string(json_array_get(mounts, i), "Destination", ""), target))
+            return json_array_get(mounts, i);
+    return NULL;
+}
+
+/* What the engine says that it mounts must be approved, of the same kind, and come from a place of ours. */
+static int check_declared(outcall_containers *m, const char *name, const char *agent_dir, const json_t *mount,
+                          const struct oc_approved *a, outcall_error *err)
+{
+    const char *type = oc_json_string(mount, "Type", ""), *source = oc_json_string(mount, "Source", "");
+    const char *target = oc_json_string(mount, "Destination", "");
+    int i = oc_approved_find(a, target);
+    if (i < 0)
+        return differs(err, name, "there is a mount at", target);
+    if (a->v[i].read_only && oc_json_bool(mount, "RW", true))
+        return differs(err, name, "not read-only is", target);
+    bool same = strcmp(type, "bind") == 0 ? !a->v[i].is_tmpfs && !a->volume[i] &&
+                                                is_approved_source(m, name, agent_dir, source, target)
+                : strcmp(type, "volume") == 0 ? oc_streq(oc_json_string(mount, "Name", ""), a->volume[i])
+                                              : strcmp(type, "tmpfs") == 0 && a->v[i].is_tmpfs;
+    return same ? 0 : differs(err, name, "a mount from", source);
+}
+
+/* Docker keeps Binds and Mounts apart, and outcall never asks for Binds. Podman tells of every mount as one
+ * of Binds, "SOURCE:TARGET:OPTIONS": each must be a mount that was looked at, under the same name. */
+static bool is_podmans_word_for(const json_t *mount, const char *bind)
+{
+    const char *of_volume = oc_json_string(mount, "Name", ""), *source = oc_json_string(mount, "Source", "");
+    const char *from = *of_volume ? of_volume : source, *to = oc_json_string(mount, "Destination", "");
+    size_t n = strlen(from), k = strlen(to);
+    return oc_starts_with(bind, from) && bind[n] == ':' && oc_starts_with(bind + n + 1, to) &&
+           (bind[n + 1 + k] == ':' || bind[n + 1 + k] == '\0');
+}
+
+static bool is_only_podmans_word(outcall_containers *m, const json_t *inspect, const char *bind)
+{
+    const json_t *mounts = json_object_get(inspect, "Mounts");
+    struct oc_docker_state state;
+    oc_docker_state(m->docker, &state);
+    for (size_t i = 0; bind && state.is_podman && i < json_array_size(mounts); i++)
+        if (is_podmans_word_for(json_array_get(mounts, i), bind))
             return true;
-        }
-    }
     return false;
 }
 
-/* Where the engine keeps a named volume that it mounted. */
-static const char *volume_source(const json_t *inspect, const char *volume)
+static int check_engine_words(outcall_containers *m, const char *name, const char *agent_dir,
+                              const json_t *inspect, const struct oc_approved *a, outcall_error *err)
 {
-    const json_t *mounts = json_object_get(inspect, "Mounts");
-    for (size_t i = 0; i < json_array_size(mounts); i++) {
-        const json_t *v = json_array_get(mounts, i);
-        if (oc_streq(oc_json_string(v, "Name", ""), volume))
-            return oc_json_string(v, "Source", "");
+    const json_t *mounts = json_object_get(inspect, "Mounts"),
+                 *binds = oc_json_get(inspect, "HostConfig.Binds");
+    int r = 0;
+    for (size_t i = 0; i < json_array_size(mounts) && r == 0; i++)
+        r = check_declared(m, name, agent_dir, json_array_get(mounts, i), a, err);
+    bool asked = json_array_size(oc_json_get(inspect, "HostConfig.VolumesFrom")) == 0;
+    for (size_t i = 0; i < json_array_size(binds) && asked; i++)
+        asked = is_only_podmans_word(m, inspect, json_string_value(json_array_get(binds, i)));
+    return r < 0 || asked ? r
+                          : differs(err, name, "mounts that outcall never asks for:", "Binds or VolumesFrom");
+}
+
+/* A volume's identity is that of the directory where the engine keeps it. */
+static int find_volumes(const char *name, const json_t *inspect, struct oc_approved *a, outcall_error *err)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        struct stat st;
+        const json_t *mount = declared_at(inspect, a->v[i].target);
+        if (!mount && !a->v[i].is_tmpfs)
+            return differs(err, name, "it lacks", a->v[i].target);
+        if (!a->volume[i])
+            continue;
+        if (stat(oc_json_string(mount, "Source", ""), &st) < 0)
+            return differs(err, name, "there is nothing to compare with for volume", a->volume[i]);
+        a->v[i].dev = st.st_dev;
+        a->v[i].ino = st.st_ino;
     }
-    return "";
-}
-
-static int expect_volume(const char *name, const json_t *inspect, const char *volume,
-                         outcall_expected_mount x, struct expected *e, outcall_error *err)
-{
-    struct stat st;
-    if (stat(volume_source(inspect, volume), &st) < 0)
-        return differs(err, name, "there is nothing to compare with for volume", volume);
-    x.dev = st.st_dev;
-    x.ino = st.st_ino;
-    return expect(e, x, err);
-}
-
-static int expect_mount(outcall_containers *m, const char *name, const char *agent_dir, const json_t *inspect,
-                        size_t index, struct expected *e, outcall_error *err)
-{
-    const json_t *mount = json_array_get(oc_json_get(inspect, "HostConfig.Mounts"), index);
-    const char *type = oc_json_string(mount, "Type", ""), *source = oc_json_string(mount, "Source", "");
-    outcall_expected_mount x = {.target = oc_json_string(mount, "Target", ""),
-                                .is_tmpfs = strcmp(type, "tmpfs") == 0,
-                                .read_only = oc_json_bool(mount, "ReadOnly", false)};
-    if (x.is_tmpfs)
-        return expect(e, x, err);
-    if (strcmp(type, "volume") == 0)
-        return expect_volume(name, inspect, source, x, e, err);
-    if (strcmp(type, "bind") != 0 || !is_approved_source(m, name, agent_dir, source, x.target) ||
-        !approved_identity(inspect, index, &x))
-        return differs(err, name, "a mount from", source);
-    return expect(e, x, err);
+    return 0;
 }
 
 static int collect(outcall_containers *m, const char *name, const char *agent_dir, const json_t *inspect,
-                   struct expected *e, outcall_error *err)
+                   struct oc_approved *a, outcall_error *err)
 {
-    const json_t *host = json_object_get(inspect, "HostConfig");
-    const json_t *mounts = json_object_get(host, "Mounts"), *tmpfs = json_object_get(host, "Tmpfs");
-    if (json_array_size(json_object_get(host, "Binds")) > 0 ||
-        json_array_size(json_object_get(host, "VolumesFrom")) > 0)
-        return differs(err, name, "mounts that outcall never asks for:", "Binds or VolumesFrom");
-    int r = 0;
-    for (size_t i = 0; i < json_array_size(mounts) && r == 0; i++)
-        r = expect_mount(m, name, agent_dir, inspect, i, e, err);
-    const char *target = NULL;
-    const json_t *options = NULL;
-    json_object_foreach((json_t *)tmpfs, target, options)
-    {
-        if (r == 0)
-            r = expect(e, (outcall_expected_mount){.target = target, .is_tmpfs = 1}, err);
-    }
-    return r;
+    const char *label =
+        json_string_value(json_object_get(oc_json_get(inspect, "Config.Labels"), OC_LABEL_MOUNTS));
+    int r =
+        label ? oc_approved_parse(label, a, err) : differs(err, name, "there is no label", OC_LABEL_MOUNTS);
+    if (r == 0)
+        r = check_engine_words(m, name, agent_dir, inspect, a, err);
+    return r < 0 ? r : find_volumes(name, inspect, a, err);
 }
 
 /* Exactly the one network it was made for: a second one is a way out (threats, T16). */
@@ -186,27 +180,25 @@ static int check_networks(const char *name, const json_t *inspect, outcall_error
     return 0;
 }
 
-static bool has_helper(const struct expected *e, const char *target)
+static bool has_helper(const struct oc_approved *a, const char *target)
 {
-    for (size_t i = 0; i < e->n; i++)
-        if (strcmp(e->v[i].target, target) == 0)
-            return !e->v[i].is_tmpfs && e->v[i].read_only;
-    return false;
+    int i = oc_approved_find(a, target);
+    return i >= 0 && !a->v[i].is_tmpfs && !a->volume[i] && a->v[i].read_only;
 }
 
 int oc_attest(outcall_containers *m, const char *name, const char *agent_dir, const json_t *inspect,
               bool *ret_attested, outcall_error *err)
 {
     outcall_error reason = OUTCALL_ERROR_INIT;
-    struct expected e = {.n = 0};
+    OC_CLEANUP(oc_approved_done) struct oc_approved a = {.n = 0};
     int64_t pid = oc_json_i64(inspect, "State.Pid", 0);
     *ret_attested = false;
     int r = check_networks(name, inspect, err);
     if (r == 0)
-        r = collect(m, name, agent_dir, inspect, &e, err);
+        r = collect(m, name, agent_dir, inspect, &a, err);
     if (r < 0)
         return r;
-    if (!has_helper(&e, OC_AGENT_DIR_TARGET) || !has_helper(&e, OC_SHIM_TARGET))
+    if (!has_helper(&a, OC_AGENT_DIR_TARGET) || !has_helper(&a, OC_SHIM_TARGET))
         return differs(err, name, "it lacks", OC_AGENT_DIR_TARGET " or " OC_SHIM_TARGET);
     if (pid <= 0 || pid > INT32_MAX)
         return 0; /* it has ended */
@@ -214,7 +206,7 @@ int oc_attest(outcall_containers *m, const char *name, const char *agent_dir, co
         oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &reason, "\"%s\" cannot be attested", name);
         return 0;
     }
-    r = outcall_mounts_attest((pid_t)pid, e.v, e.n, err);
+    r = outcall_mounts_attest((pid_t)pid, a.v, a.n, err);
     if (r == OUTCALL_E_CLOSED) {
         outcall_error_clear(err);
         return 0; /* it ended while being looked at */

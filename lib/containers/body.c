@@ -1,6 +1,6 @@
 #include "containers/body.h"
-#include "base/buf.h"
 #include "base/str.h"
+#include "containers/approved.h"
 #include "containers/manager.h"
 #include "core/error.h"
 #include "outcall/version.h"
@@ -46,25 +46,11 @@ static json_t *environment(const struct oc_body *b)
     return oc_take_ptr(&env);
 }
 
-/* What attestation compares with after every start, also after a restart of the daemon: by then the stage
- * itself could have been exchanged. */
-static json_t *approved(const struct oc_body *b)
-{
-    OC_CLEANUP(oc_buf_done) struct oc_buf text = OC_BUF_INIT;
-    for (size_t i = 0; i < b->n_mounts; i++) {
-        const struct oc_body_mount *m = &b->mounts[i];
-        if (m->type == OC_MOUNT_BIND &&
-            oc_buf_printf(&text, "%s%zu:%llu:%llu", text.len ? " " : "", i, (unsigned long long)m->dev,
-                          (unsigned long long)m->ino) < 0)
-            return NULL;
-    }
-    return json_string(text.data ? text.data : "");
-}
-
 static json_t *labels(const struct oc_body *b)
 {
     OC_JSON json_t *l = json_object();
-    bool bad = !l;
+    OC_FREE char *approved = oc_approved_text(b->mounts, b->n_mounts);
+    bool bad = !l || !approved;
     for (size_t i = 0; i < b->spec->n_labels && !bad; i++) {
         const char *label = b->spec->labels[i];
         OC_FREE char *key = strndup(label, strcspn(label, "="));
@@ -77,7 +63,7 @@ static json_t *labels(const struct oc_body *b)
     bad = bad || oc_json_set(l, OC_LABEL_CREATED, json_string(b->created_at));
     bad = bad || oc_json_set(l, OC_LABEL_VERSION, json_string(OUTCALL_VERSION_STRING));
     bad = bad || oc_json_set(l, OC_LABEL_AGENT, json_string(b->name + strlen(OC_CONTAINER_PREFIX)));
-    bad = bad || oc_json_set(l, OC_LABEL_MOUNTS, approved(b));
+    bad = bad || oc_json_set(l, OC_LABEL_MOUNTS, json_string(approved));
     return bad ? NULL : oc_take_ptr(&l);
 }
 

@@ -59,8 +59,11 @@ static int fill_env(outcall_container_info *i, const json_t *env)
     return r;
 }
 
-static int fill_mounts(outcall_container_info *i, const json_t *mounts)
+/* As they were asked for; Podman does not keep that and only says what it mounted. */
+static int fill_mounts(outcall_container_info *i, const json_t *inspect)
 {
+    const json_t *asked = oc_json_get(inspect, "HostConfig.Mounts");
+    const json_t *mounts = json_array_size(asked) ? asked : json_object_get(inspect, "Mounts");
     size_t n = json_array_size(mounts);
     i->mounts = oc_new_array(n, sizeof(*i->mounts));
     if (!i->mounts)
@@ -68,10 +71,11 @@ static int fill_mounts(outcall_container_info *i, const json_t *mounts)
     for (size_t k = 0; k < n; k++) {
         const json_t *m = json_array_get(mounts, k);
         struct info_mount *out = &i->mounts[i->n_mounts++];
-        out->read_only = oc_json_bool(m, "ReadOnly", false);
+        const char *source = oc_json_string(m, "Source", NULL), *target = oc_json_string(m, "Target", NULL);
+        out->read_only = oc_json_bool(m, "ReadOnly", !oc_json_bool(m, "RW", true));
         if (dup_or(&out->type, oc_json_string(m, "Type", NULL), "") < 0 ||
-            dup_or(&out->source, oc_json_string(m, "Source", NULL), "") < 0 ||
-            dup_or(&out->target, oc_json_string(m, "Target", NULL), "") < 0)
+            dup_or(&out->source, mounts == asked ? source : oc_json_string(m, "Name", source), "") < 0 ||
+            dup_or(&out->target, oc_json_string(m, "Destination", target), "") < 0)
             return OUTCALL_E_NO_MEMORY;
     }
     return 0;
@@ -99,7 +103,7 @@ static int fill_details(outcall_container_info *i, const json_t *j)
         dup_or(&i->user, oc_json_string(j, "Config.User", NULL), "") < 0)
         return OUTCALL_E_NO_MEMORY;
     int r = fill_env(i, oc_json_get(j, "Config.Env"));
-    return r < 0 ? r : fill_mounts(i, oc_json_get(j, "HostConfig.Mounts"));
+    return r < 0 ? r : fill_mounts(i, j);
 }
 
 int oc_info_from_inspect(const json_t *j, bool attested, outcall_container_info **ret, outcall_error *err)

@@ -18,7 +18,7 @@
 #define OC_LABEL_CREATED    "outcall.created-at"
 #define OC_LABEL_VERSION    "outcall.version"
 #define OC_LABEL_AGENT      "outcall.agent"
-#define OC_LABEL_MOUNTS     "outcall.mounts" /* "INDEX:DEV:INO ..." of the bind mounts, as they were approved */
+#define OC_LABEL_MOUNTS     "outcall.mounts" /* what was approved: containers/approved.h */
 
 #define OC_AGENT_DIR_TARGET "/run/outcall"
 #define OC_SHIM_TARGET      "/usr/local/bin/outcall"

@@ -168,6 +168,16 @@ static int not_an_engine(outcall_docker *d, outcall_error *err, const char *what
                         "what answers at %s is not a Docker Engine: %s", d->socket, what);
 }
 
+/* Podman's service names itself among the components, Docker's Engine as "Engine". */
+static bool names_podman(const json_t *version)
+{
+    const json_t *components = json_object_get(version, "Components");
+    for (size_t i = 0; i < json_array_size(components); i++)
+        if (oc_streq(oc_json_string(json_array_get(components, i), "Name", ""), "Podman Engine"))
+            return true;
+    return false;
+}
+
 static int choose(outcall_docker *d, const json_t *j, char ret[OC_API_VERSION_SIZE], outcall_error *err)
 {
     const char *max = oc_json_string(j, "ApiVersion", "");
@@ -183,6 +193,7 @@ static int choose(outcall_docker *d, const json_t *j, char ret[OC_API_VERSION_SI
     if (r < 0)
         return not_an_engine(d, err, "GET /version names no API version");
     (void)pthread_mutex_lock(&d->lock);
+    d->is_podman = names_podman(j);
     (void)oc_copy(d->version, sizeof(d->version), ret, strlen(ret));
     (void)oc_copy(d->server_version, sizeof(d->server_version), server,
                   oc_utf8_cut(server, strlen(server), sizeof(d->server_version) - 1));
@@ -250,6 +261,7 @@ void oc_docker_state(outcall_docker *d, struct oc_docker_state *ret)
     memset(ret, 0, sizeof(*ret));
     (void)pthread_mutex_lock(&d->lock);
     ret->reachable = d->reachable;
+    ret->is_podman = d->is_podman;
     memcpy(ret->socket, d->socket, sizeof(d->socket));
     memcpy(ret->server_version, d->server_version, sizeof(d->server_version));
     memcpy(ret->api_version, d->version, sizeof(d->version));

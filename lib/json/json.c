@@ -36,8 +36,13 @@ int oc_json_load(const char *data, size_t len, json_t **ret, outcall_error *err)
     int r = check_depth(data, len, err);
     if (r < 0)
         return r;
-    errno = 0; /* jansson reports some allocations that fail as malformed text; malloc says so here */
+    errno = 0; /* jansson reports some allocations that fail as malformed text, and goes on after others with
+                  a letter less in a string; malloc says so here */
     json_t *j = json_loadb(data ? data : "", len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+    if (j && errno == ENOMEM) {
+        json_decref(j);
+        return oc_no_memory(err);
+    }
     if (!j) {
         if (json_error_code(&je) == json_error_out_of_memory || errno == ENOMEM)
             return oc_no_memory(err);

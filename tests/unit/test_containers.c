@@ -1,5 +1,6 @@
 /* lib/containers without an engine: what a spec may say, what Docker is told, which names are remembered. */
 #include "base/str.h"
+#include "containers/approved.h"
 #include "containers/body.h"
 #include "containers/info.h"
 #include "containers/names.h"
@@ -356,6 +357,73 @@ START_TEST(names_refuse_an_unsafe_directory)
 }
 END_TEST
 
+static int approved_round(void *userdata)
+{
+    OC_CLEANUP(oc_approved_done) struct oc_approved a = {.n = 0};
+    OC_FREE char *text = oc_approved_text(all_mounts, OC_ARRAY_SIZE(all_mounts));
+    (void)userdata;
+    return text ? oc_approved_parse(text, &a, NULL) : OUTCALL_E_NO_MEMORY;
+}
+
+START_TEST(approved_mounts_come_back_from_their_label)
+{
+    struct oc_approved a = {.n = 0};
+    OC_FREE char *text = oc_approved_text(all_mounts, OC_ARRAY_SIZE(all_mounts));
+    ck_assert_int_eq(oc_approved_parse(text, &a, NULL), 0);
+    ck_assert_uint_eq(a.n, OC_ARRAY_SIZE(all_mounts) + 1); /* and /tmp */
+    for (size_t i = 0; i < OC_ARRAY_SIZE(all_mounts); i++) {
+        const struct oc_body_mount *want = &all_mounts[i];
+        int k = oc_approved_find(&a, want->target);
+        ck_assert_int_ge(k, 0);
+        ck_assert_int_eq(a.v[k].is_tmpfs, want->type == OC_MOUNT_TMPFS);
+        ck_assert_int_eq(a.v[k].read_only, want->read_only);
+        ck_assert(a.v[k].dev == want->dev && a.v[k].ino == want->ino);
+        ck_assert_int_eq(a.volume[k] != NULL, want->type == OC_MOUNT_VOLUME);
+        if (a.volume[k])
+            ck_assert_str_eq(a.volume[k], want->source);
+    }
+    ck_assert_int_eq(a.v[oc_approved_find(&a, "/tmp")].is_tmpfs, 1);
+    ck_assert_int_eq(oc_approved_find(&a, "/elsewhere"), -1);
+    oc_approved_done(&a);
+    /* A mount of the caller's at /tmp takes the place of ours. */
+    const struct oc_body_mount own = {OC_MOUNT_BIND, "/x", "/tmp", false, 1, 2};
+    OC_FREE char *at_tmp = oc_approved_text(&own, 1);
+    ck_assert_str_eq(at_tmp, "{\"/tmp\":\"bind:1:2:rw\"}");
+    ck_assert_int_gt(failmalloc_loop(approved_round, NULL), 5);
+}
+END_TEST
+
+START_TEST(approved_takes_no_other_label)
+{
+    static const char *const bad[] = {"",
+                                      "0:64769:11",
+                                      "[]",
+                                      "{\"/a\":1}",
+                                      "{\"/a\":\"\"}",
+                                      "{\"/a\":\"tmpfs:ro\"}",
+                                      "{\"/a\":\"bind\"}",
+                                      "{\"/a\":\"bind:1:2\"}",
+                                      "{\"/a\":\"bind:1:2:xx\"}",
+                                      "{\"/a\":\"bind:1:2:ro:x\"}",
+                                      "{\"/a\":\"bind:-1:2:ro\"}",
+                                      "{\"/a\":\"bind:1:18446744073709551616:ro\"}",
+                                      "{\"/a\":\"volume:ro\"}",
+                                      "{\"/a\":\"volume:ro:\"}",
+                                      "{\"/a\":\"volume:x:v\"}",
+                                      "{\"/a\":\"volume:ro:v:w\"}",
+                                      "{\"a\":\"tmpfs\"}",
+                                      "{\"/a/../b\":\"tmpfs\"}",
+                                      "{\"/a\":\"tmpfs\",\"/a\":\"bind:1:2:rw\"}",
+                                      "{\"/a\":\"tmpfs\"} x"};
+    for (size_t i = 0; i < OC_ARRAY_SIZE(bad); i++) {
+        OC_CLEANUP(oc_approved_done) struct oc_approved a = {.n = 0};
+        outcall_error err = OUTCALL_ERROR_INIT;
+        ck_assert_msg(oc_approved_parse(bad[i], &a, &err) == OUTCALL_E_DENIED, "%s", bad[i]);
+        ck_assert_int_eq(err.kind, OUTCALL_KIND_MOUNT_DENIED);
+    }
+}
+END_TEST
+
 static int info_round(void *userdata)
 {
     OC_CLEANUP(outcall_container_info_freep) outcall_container_info *i = NULL;
@@ -389,5 +457,5 @@ END_TEST
 
 UNIT_MAIN("containers", spec_fills_defaults, spec_refuses_by_name, spec_user, spec_numbers_at_their_bounds,
           spec_environment_and_labels, body_is_the_golden_one, body_minimal_is_the_golden_one,
-          body_survives_every_failing_allocation, names, names_refuse_an_unsafe_directory,
-          info_keeps_no_environment_value)
+          body_survives_every_failing_allocation, names, approved_mounts_come_back_from_their_label,
+          approved_takes_no_other_label, names_refuse_an_unsafe_directory, info_keeps_no_environment_value)
