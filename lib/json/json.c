@@ -1,4 +1,5 @@
 #include "json/json.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "core/error.h"
 #include <errno.h>
@@ -30,29 +31,46 @@ static int check_depth(const char *data, size_t len, outcall_error *err)
     return 0;
 }
 
+struct source {
+    const char *data;
+    size_t left;
+    bool no_memory;
+};
+
+/* jansson 2.14 does not look whether its string buffer could grow: a byte is lost, and the text counts as
+ * well-formed. malloc tells in errno, and the input ends there. (The scanner of numbers clears errno, but
+ * comes by here for its next byte first.) What cannot be had this way: a buffer that cannot grow for a
+ * string's closing quote. */
+static size_t next_byte(void *buf, size_t size, void *userdata)
+{
+    struct source *s = userdata;
+    s->no_memory |= errno == ENOMEM;
+    if (s->no_memory || s->left == 0 || size == 0)
+        return 0;
+    *(char *)buf = *s->data++;
+    s->left--;
+    return 1;
+}
+
 int oc_json_load(const char *data, size_t len, json_t **ret, outcall_error *err)
 {
     json_error_t je;
+    struct source s = {.data = data, .left = len};
     int r = check_depth(data, len, err);
     if (r < 0)
         return r;
-    errno = 0; /* jansson reports some allocations that fail as malformed text, and goes on after others with
-                  a letter less in a string; malloc says so here */
-    json_t *j = json_loadb(data ? data : "", len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
-    if (j && errno == ENOMEM) {
-        json_decref(j);
+    errno = 0;
+    OC_JSON json_t *j = json_load_callback(next_byte, &s, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+    if (s.no_memory || errno == ENOMEM || (!j && json_error_code(&je) == json_error_out_of_memory))
         return oc_no_memory(err);
-    }
     if (!j) {
-        if (json_error_code(&je) == json_error_out_of_memory || errno == ENOMEM)
-            return oc_no_memory(err);
         bool nul = json_error_code(&je) == json_error_null_character; /* its words are for programmers */
         r = oc_fail(err, OUTCALL_E_SYNTAX, "malformed JSON: %s (line %d, column %d)",
                     nul ? "\\u0000 is not allowed" : je.text, je.line, je.column);
         oc_error_at(err, NULL, je.line, je.column);
         return r;
     }
-    *ret = j;
+    *ret = oc_take_ptr(&j);
     return 0;
 }
 
@@ -287,15 +305,25 @@ bool oc_json_bool(const json_t *j, const char *path, bool fallback)
     return json_is_boolean(v) ? json_is_true(v) : fallback;
 }
 
+struct sink {
+    struct oc_buf text;
+    bool failed;
+};
+
+/* jansson 2.14 does not look whether a member's name could be written: what failed once has failed for good.
+ */
+static int write_piece(const char *data, size_t len, void *userdata)
+{
+    struct sink *s = userdata;
+    s->failed = s->failed || oc_buf_add(&s->text, data, len) < 0;
+    return s->failed ? -1 : 0;
+}
+
 char *oc_json_dump(const json_t *j, size_t *ret_len)
 {
-    errno = 0; /* jansson 2.14 goes on when a key could not be written, and returns a text without it */
-    char *s = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
-    if (s && errno == ENOMEM) {
-        free(s);
-        return NULL;
-    }
-    if (s && ret_len)
-        *ret_len = strlen(s);
-    return s;
+    struct sink s = {.text = OC_BUF_INIT};
+    int r = json_dump_callback(j, write_piece, &s, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = r == 0 && !s.failed ? oc_buf_take(&s.text, ret_len) : NULL;
+    oc_buf_done(&s.text);
+    return text;
 }
