@@ -16,7 +16,7 @@ void footprint_limit(void)
 /* Where the loader put it, which it tells as a number. */
 static void *placed(const struct dl_phdr_info *object, uintptr_t address)
 {
-    return (void *)(object->dlpi_addr + address); /* NOLINT(performance-no-int-to-ptr) */
+    return (void *)(object->dlpi_addr + address); /* NOLINT(performance-no-int-to-ptr): see above */
 }
 
 /* Was the object's code relocated in memory? Then its pages are not the file's. */

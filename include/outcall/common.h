@@ -35,11 +35,11 @@
 
 /* OUTCALL_DEFINE_CLEANUP(outcall_docker, outcall_docker_free) defines the inline helper
  * outcall_docker_freep() for __attribute__((cleanup(outcall_docker_freep))). */
-#define OUTCALL_DEFINE_CLEANUP(type, fn) \
-    static inline void fn##p(type **p)   \
-    {                                    \
-        if (*p)                          \
-            (void)fn(*p);                \
-        *p = NULL;                       \
+#define OUTCALL_DEFINE_CLEANUP(type, fn)                                                      \
+    static inline void fn##p(type **p) /* NOLINT(bugprone-macro-parentheses): it is a type */ \
+    {                                                                                         \
+        if (*p)                                                                               \
+            (void)fn(*p);                                                                     \
+        *p = NULL;                                                                            \
     }
 #endif

@@ -26,7 +26,7 @@ typedef struct outcall_host_api_options {
         OUTCALL_HOST_API_OPTIONS_VERSION, NULL, NULL, NULL, (gid_t)-1, 0, NULL, NULL, NULL \
     }
 
-#define OUTCALL_HOST_BODY_MAX (1024U * 1024U) /* bytes of a request's body; spec section 2 */
+#define OUTCALL_HOST_BODY_MAX 1048576U /* bytes of a request's body; spec section 2 */
 
 /* Makes the router; nothing listens yet. *ret: new. Errors: E_INVALID (a required field is missing),
  * E_NO_MEMORY. Since 0.1.0. */

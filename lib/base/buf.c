@@ -22,7 +22,7 @@ int oc_buf_reserve(struct oc_buf *b, size_t more)
     if (more > max || b->len > max - more)
         return OUTCALL_E_LIMIT;
     size_t need = b->len + more + 1;
-    if (need <= b->cap)
+    if (b->data && need <= b->cap)
         return 0;
     size_t cap = b->cap ? b->cap : 64;
     while (cap < need)

@@ -12,6 +12,20 @@ int oc_fail_errno(outcall_error *err, const char *fmt, ...) OC_PRINTF(2, 3);
 int oc_fail_code(outcall_error *err, int code, const char *fmt, ...) OC_PRINTF(3, 4);
 int oc_no_memory(outcall_error *err);
 
+#if defined(__clang_analyzer__) && \
+    !defined(CORE_ERROR_C) /* it looks into one file at a time: that the code comes back, it must be told */
+static inline int oc_returns(int given, int code)
+{
+    (void)given;
+    return code;
+}
+    #define oc_fail(err, code, ...)            oc_returns(oc_fail(err, code, __VA_ARGS__), code)
+    #define oc_fail_kind(err, code, kind, ...) oc_returns(oc_fail_kind(err, code, kind, __VA_ARGS__), code)
+    #define oc_fail_errno(err, ...)            oc_returns(oc_fail_errno(err, __VA_ARGS__), OUTCALL_E_SYSTEM)
+    #define oc_fail_code(err, code, ...)       oc_returns(oc_fail_code(err, code, __VA_ARGS__), code)
+    #define oc_no_memory(err)                  oc_returns(oc_no_memory(err), OUTCALL_E_NO_MEMORY)
+#endif
+
 /* Sets err->source (cut to fit), line and column on a filled object; keeps what is there already. */
 void oc_error_at(outcall_error *err, const char *source, int line, int column);
 /* Replaces the kind of a filled object that has none yet. */

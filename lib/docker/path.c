@@ -59,7 +59,7 @@ int oc_docker_path(char **ret, outcall_error *err, const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     for (const char *p = fmt; (p = strstr(p, "%s")) && n < ARGUMENTS_MAX; p += 2)
-        args[n++] = va_arg(ap, const char *); /* NOLINT(clang-analyzer-valist.Uninitialized): it is, above */
+        args[n++] = va_arg(ap, const char *);
     va_end(ap);
     int r = build(&b, fmt, args, n, err);
     char *path = r == 0 ? oc_buf_take(&b, NULL) : NULL;

@@ -197,7 +197,7 @@ static int is_mount_of(int pin_fd, bool read_only, int dir_fd, const char *name)
         r = oc_statx(fd, "", &point);
     if (r == 0)
         r = oc_statx(dir_fd, "", &dir);
-    if (r < 0)
+    if (r != 0)
         return r;
     bool same = oc_id_equal(oc_statx_id(&pin), oc_statx_id(&point)) && point.stx_mnt_id != dir.stx_mnt_id &&
                 (!read_only || (vfs.f_flag & ST_RDONLY));
@@ -275,7 +275,7 @@ int outcall_stage_expect(const outcall_stage *s, const char *path, outcall_expec
         r = oc_statx(s->dir_fd, "", &dir);
     if (r == 0 && fstatvfs(fd, &vfs) < 0)
         r = OUTCALL_E_SYSTEM;
-    if (r < 0)
+    if (r != 0)
         return oc_fail_code(err, r, "cannot look at \"%s\"", path);
     if (st.stx_mnt_id == dir.stx_mnt_id)
         return oc_fail(err, OUTCALL_E_NOT_FOUND, "nothing is mounted at \"%s\"", path);

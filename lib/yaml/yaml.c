@@ -202,7 +202,7 @@ static int load_children(struct loader *l, oc_yaml *node)
         if (!end)
             r = mapping ? load_pair(l, &e, &child) : load_node(l, &e, &child);
         yaml_event_delete(&e);
-        if (r < 0)
+        if (r != 0)
             return r;
         if (end)
             return mapping ? refuse_repeated_keys(l, node) : 0;

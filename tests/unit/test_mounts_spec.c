@@ -105,7 +105,8 @@ START_TEST(lengths_are_bounded)
     memcpy(spec + 4095, "a:/b", 5);
     bad(spec, "source is too long");
     memset(spec, 'a', sizeof(spec));
-    memcpy(spec, "/a:/", 4);
+    spec[0] = spec[3] = '/';
+    spec[2] = ':';
     bad_bytes(spec, 3 + 4096, OUTCALL_E_INVALID, "target is too long");
     bad_bytes(spec, OUTCALL_MOUNT_SPEC_MAX, OUTCALL_E_INVALID, "target is too long");
     bad_bytes(spec, OUTCALL_MOUNT_SPEC_MAX + 1, OUTCALL_E_LIMIT, "longer than");

@@ -144,7 +144,7 @@ START_TEST(limits)
     ck_assert_int_eq(err.line, 1);
     ck_assert_int_eq(oc_yaml_load(big, OC_YAML_SIZE_MAX, &root, NULL), 0);
     ck_assert_ptr_null(root);
-    size_t n = (OC_YAML_NODES_MAX + 8) * 2;
+    size_t n = ((size_t)OC_YAML_NODES_MAX + 8) * 2;
     for (size_t i = 0; i < n; i += 2) {
         big[i] = i == 0 ? '[' : '1';
         big[i + 1] = ',';
