@@ -18,8 +18,9 @@
 #include <string.h>
 #include <time.h>
 
-#define NAME_DRAWS 4 /* the first and three more (S008-EC-009) */
-#define MOUNTS_MAX 256
+#define TURN_MAX_MS 120000U /* to wait for others' creates; each of those is bounded too */
+#define NAME_DRAWS  4       /* the first and three more (S008-EC-009) */
+#define MOUNTS_MAX  256
 
 struct plan {
     outcall_container_spec spec; /* completed */
@@ -339,6 +340,21 @@ static int provoke_conflict(outcall_containers *m, struct plan *p, outcall_error
                         "container \"%s\" is just being removed%s%s", p->name, r < 0 ? "; " : "", e.text);
 }
 
+/* Waits for its turn, then makes it or takes everything back. exists: the name is taken. */
+static int create_in_turn(outcall_containers *m, struct plan *p, bool exists, outcall_error *err)
+{
+    int r = oc_gate_enter(&m->creates, oc_deadline(TURN_MAX_MS));
+    if (r < 0)
+        return oc_fail_kind(err, r, OUTCALL_KIND_DOCKER_TIMEOUT,
+                            "the creates before that of \"%s\" did not end within %u s", p->name,
+                            TURN_MAX_MS / 1000);
+    r = exists ? provoke_conflict(m, p, err) : run_steps(m, p, err);
+    if (r < 0 && !exists)
+        undo(m, p, err);
+    oc_gate_leave(&m->creates);
+    return r;
+}
+
 /* One try with one name, which is reserved for its whole length. */
 static int create_named(outcall_containers *m, struct plan *p, outcall_error *err)
 {
@@ -347,9 +363,9 @@ static int create_named(outcall_containers *m, struct plan *p, outcall_error *er
     if (r < 0)
         return oc_no_memory(err);
     bool exists = known[0] != '\0';
-    r = exists ? provoke_conflict(m, p, err) : run_steps(m, p, err);
-    if (r < 0 && !exists)
-        undo(m, p, err);
+    r = create_in_turn(m, p, exists, err);
+    if (r == 0)
+        oc_view_put(&m->view, p->info); /* before the name is free: its start may be about to be noticed */
     bool missed = oc_release(m, p->name, r == 0 ? p->id : known,
                              r == 0 ? p->attested : exists && oc_is_attested(m, p->name));
     if (missed)
