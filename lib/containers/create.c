@@ -238,6 +238,7 @@ static int attest_and_register(outcall_containers *m, struct plan *p, outcall_er
         oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the name \"%s\" could not be remembered", p->name);
     if (m->hooks.identify && oc_identity(p->name, p->inspect, &who, &ignored) == 0)
         m->hooks.identify(m->hooks.userdata, p->name, &who); /* one that has ended needs none */
+    oc_view_put(&m->view, p->info);
     return 0;
 }
 
@@ -340,21 +341,6 @@ static int provoke_conflict(outcall_containers *m, struct plan *p, outcall_error
                         "container \"%s\" is just being removed%s%s", p->name, r < 0 ? "; " : "", e.text);
 }
 
-/* Waits for its turn, then makes it or takes everything back. exists: the name is taken. */
-static int create_in_turn(outcall_containers *m, struct plan *p, bool exists, outcall_error *err)
-{
-    int r = oc_gate_enter(&m->creates, oc_deadline(TURN_MAX_MS));
-    if (r < 0)
-        return oc_fail_kind(err, r, OUTCALL_KIND_DOCKER_TIMEOUT,
-                            "the creates before that of \"%s\" did not end within %u s", p->name,
-                            TURN_MAX_MS / 1000);
-    r = exists ? provoke_conflict(m, p, err) : run_steps(m, p, err);
-    if (r < 0 && !exists)
-        undo(m, p, err);
-    oc_gate_leave(&m->creates);
-    return r;
-}
-
 /* One try with one name, which is reserved for its whole length. */
 static int create_named(outcall_containers *m, struct plan *p, outcall_error *err)
 {
@@ -363,9 +349,9 @@ static int create_named(outcall_containers *m, struct plan *p, outcall_error *er
     if (r < 0)
         return oc_no_memory(err);
     bool exists = known[0] != '\0';
-    r = create_in_turn(m, p, exists, err);
-    if (r == 0)
-        oc_view_put(&m->view, p->info); /* before the name is free: its start may be about to be noticed */
+    r = exists ? provoke_conflict(m, p, err) : run_steps(m, p, err);
+    if (r < 0 && !exists)
+        undo(m, p, err);
     bool missed = oc_release(m, p->name, r == 0 ? p->id : known,
                              r == 0 ? p->attested : exists && oc_is_attested(m, p->name));
     if (missed)
@@ -391,6 +377,19 @@ static int prepare(outcall_containers *m, const outcall_container_spec *spec, st
     return r < 0 ? r : check_mounts(m, p, err);
 }
 
+/* What needs the engine waits for its turn. A name is taken inside only, so that whoever has one gets on. */
+static int create_in_turn(outcall_containers *m, struct plan *p, outcall_error *err)
+{
+    int r = oc_gate_enter(&m->creates, oc_deadline(TURN_MAX_MS));
+    if (r < 0)
+        return oc_fail_kind(err, r, OUTCALL_KIND_DOCKER_TIMEOUT,
+                            "the creates before that of \"%s\" did not end within %u s", p->name,
+                            TURN_MAX_MS / 1000);
+    r = create_named(m, p, err);
+    oc_gate_leave(&m->creates);
+    return r;
+}
+
 static int draw_name(struct plan *p, outcall_error *err)
 {
     char hex[9];
@@ -411,7 +410,7 @@ static int create_once(outcall_containers *m, const outcall_container_spec *spec
     if (r == 0 && oc_fault("create.checked"))
         r = oc_fail(err, OUTCALL_E_INTERNAL, "fault: create.checked");
     if (r == 0)
-        r = create_named(m, &p, err);
+        r = create_in_turn(m, &p, err);
     if (r < 0)
         return r;
     oc_log(m->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "created \"%s\" (%.12s) from \"%s\"", p.name, p.id,
