@@ -20,8 +20,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define NAME_DRAWS 4 /* the first and three more (S008-EC-009) */
-#define MOUNTS_MAX 256
+#define TURN_MAX_MS 120000U /* to wait for others' creates; each of those is bounded too */
+#define NAME_DRAWS  4       /* the first and three more (S008-EC-009) */
+#define MOUNTS_MAX  256
 
 struct plan {
     outcall_container_spec spec; /* completed */
@@ -263,6 +264,7 @@ static int attest_and_register(outcall_containers *m, struct plan *p, outcall_er
         oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the name \"%s\" could not be remembered", p->name);
     if (m->hooks.identify && oc_identity(p->name, p->inspect, &who, &ignored) == 0)
         m->hooks.identify(m->hooks.userdata, p->name, &who); /* one that has ended needs none */
+    oc_view_put(&m->view, p->info);
     return 0;
 }
 
@@ -411,6 +413,19 @@ static int prepare(outcall_containers *m, const outcall_container_spec *spec, st
     return r < 0 ? r : check_mounts(m, p, err);
 }
 
+/* What needs the engine waits for its turn. A name is taken inside only, so that whoever has one gets on. */
+static int create_in_turn(outcall_containers *m, struct plan *p, outcall_error *err)
+{
+    int r = oc_gate_enter(&m->creates, oc_deadline(TURN_MAX_MS));
+    if (r < 0)
+        return oc_fail_kind(err, r, OUTCALL_KIND_DOCKER_TIMEOUT,
+                            "the creates before that of \"%s\" did not end within %u s", p->name,
+                            TURN_MAX_MS / 1000);
+    r = create_named(m, p, err);
+    oc_gate_leave(&m->creates);
+    return r;
+}
+
 static int draw_name(struct plan *p, outcall_error *err)
 {
     char hex[9];
@@ -431,7 +446,7 @@ static int create_once(outcall_containers *m, const outcall_container_spec *spec
     if (r == 0 && oc_fault("create.checked"))
         r = oc_fail(err, OUTCALL_E_INTERNAL, "fault: create.checked");
     if (r == 0)
-        r = create_named(m, &p, err);
+        r = create_in_turn(m, &p, err);
     if (r < 0)
         return r;
     oc_event(m, "created", p.name, p.id, p.spec.image);

@@ -113,7 +113,12 @@ static int wait_removed(outcall_containers *m, const char *id, outcall_error *er
     int r = oc_docker_path(&path, err, "/containers/%s/wait?condition=removed", id);
     if (r == 0)
         r = oc_docker_call(m->docker, "POST", path, NULL, REMOVAL_WAIT_MS, &status, NULL, err);
-    return r < 0 ? r : status == 200 || status == 404 ? 0 : oc_docker_fail(err, status, NULL);
+    if (r < 0)
+        return r;
+    if (status != 200 && status != 404)
+        return oc_docker_fail(err, status, NULL);
+    oc_view_drop(&m->view, id);
+    return 0;
 }
 
 int oc_delete(outcall_containers *m, const char *id, bool force, bool *ret_removed, outcall_error *err)
@@ -129,7 +134,10 @@ int oc_delete(outcall_containers *m, const char *id, bool force, bool *ret_remov
     *ret_removed = status != 404;
     if (status == 409 && strstr(oc_json_string(reply, "message", ""), "already in progress"))
         return wait_removed(m, id, err);
-    return (status >= 200 && status < 300) || status == 404 ? 0 : oc_docker_fail(err, status, reply);
+    if ((status < 200 || status >= 300) && status != 404)
+        return oc_docker_fail(err, status, reply);
+    oc_view_drop(&m->view, id);
+    return 0;
 }
 
 int oc_kill(outcall_containers *m, const char *id, outcall_error *err)

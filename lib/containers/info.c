@@ -129,6 +129,34 @@ int oc_info_from_listed(const json_t *j, bool attested, outcall_container_info *
     return 0;
 }
 
+int oc_info_copy(const outcall_container_info *i, outcall_container_info **ret)
+{
+    OC_CLEANUP(outcall_container_info_freep) outcall_container_info *copy = calloc(1, sizeof(*copy));
+    if (!copy || dup_or(&copy->id, i->id, "") < 0 || dup_or(&copy->name, i->name, "") < 0 ||
+        dup_or(&copy->state, i->state, "") < 0 || dup_or(&copy->image, i->image, "") < 0 ||
+        dup_or(&copy->network, i->network, "") < 0 || dup_or(&copy->created_at, i->created_at, "") < 0)
+        return OUTCALL_E_NO_MEMORY;
+    copy->attested = i->attested;
+    *ret = oc_take_ptr(&copy);
+    return 0;
+}
+
+int oc_info_set_state(outcall_container_info *i, const char *state)
+{
+    char *s = NULL;
+    int r = oc_dup(&s, state);
+    if (r < 0)
+        return r;
+    free(i->state);
+    i->state = s;
+    return 0;
+}
+
+void oc_info_set_attested(outcall_container_info *i, bool attested)
+{
+    i->attested = attested;
+}
+
 outcall_container_info *outcall_container_info_free(outcall_container_info *i)
 {
     if (!i)

@@ -34,8 +34,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(outcall_container_info_name(*x), outcall_container_info_name(*y));
 }
 
-int outcall_containers_list(outcall_containers *m, outcall_container_info ***ret, size_t *ret_n,
-                            outcall_error *err)
+static int ask_list(outcall_containers *m, outcall_container_info ***ret, size_t *ret_n, outcall_error *err)
 {
     OC_JSON json_t *list = NULL;
     int r = oc_list_ours(m, &list, err);
@@ -45,14 +44,33 @@ int outcall_containers_list(outcall_containers *m, outcall_container_info ***ret
     outcall_container_info **v = oc_new_array(n, sizeof(outcall_container_info *));
     if (!v)
         return oc_no_memory(err);
-    for (size_t i = 0; i < n && r == 0; i++) {
-        const json_t *c = json_array_get(list, i);
-        r = oc_info_from_listed(c, oc_is_attested(m, oc_listed_name(c)), &v[i], err);
-    }
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = oc_info_from_listed(json_array_get(list, i), false, &v[i], err);
     if (r < 0) {
         outcall_container_info_free_many(v, n);
         return r;
     }
+    *ret = v;
+    *ret_n = n;
+    return 0;
+}
+
+int outcall_containers_list(outcall_containers *m, outcall_container_info ***ret, size_t *ret_n,
+                            outcall_error *err)
+{
+    outcall_container_info **v = NULL;
+    struct oc_view_ticket ticket;
+    size_t n = 0;
+    if (!oc_view_get(&m->view, &v, &n, &ticket)) {
+        int r = ask_list(m, &v, &n, err);
+        if (r < 0) {
+            oc_view_fail(&m->view, &ticket);
+            return r;
+        }
+        oc_view_fill(&m->view, &ticket, v, n);
+    }
+    for (size_t i = 0; i < n; i++)
+        oc_info_set_attested(v[i], oc_is_attested(m, outcall_container_info_name(v[i])));
     qsort(v, n, sizeof(outcall_container_info *), by_name);
     *ret = v;
     *ret_n = n;
@@ -85,6 +103,7 @@ int outcall_containers_stop(outcall_containers *m, const char *text, uint32_t ti
                             "container \"%s\" does not exist", name);
     if (status != 204 && status != 304)
         return oc_docker_fail(err, status, reply);
+    oc_view_stopped(&m->view, oc_json_string(j, "Id", ""));
     if (ret_stopped)
         *ret_stopped = status == 204;
     return 0;

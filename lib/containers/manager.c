@@ -2,6 +2,17 @@
 #include "base/str.h"
 #include "core/error.h"
 #include <string.h>
+#include <unistd.h>
+
+#define CREATES_MAX 64
+
+/* A create keeps a processor busy most of its time, in the engine, in runc and in the kernel: more of them at
+ * once end no sooner, and whoever asks for something else meanwhile waits behind all of them. */
+static unsigned creates_max(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 && n <= CREATES_MAX ? (unsigned)n : n > 0 ? CREATES_MAX : 1;
+}
 
 static int check_options(const outcall_containers_options *o, outcall_error *err)
 {
@@ -30,6 +41,8 @@ int outcall_containers_new(outcall_containers **ret, const outcall_containers_op
     outcall_containers *m = calloc(1, sizeof(*m));
     if (!m)
         return oc_no_memory(err);
+    oc_view_init(&m->view);
+    oc_gate_init(&m->creates, creates_max());
     (void)pthread_mutex_init(&m->lock, NULL);
     (void)pthread_cond_init(&m->released, NULL);
     m->docker = opts->docker;
@@ -66,6 +79,8 @@ outcall_containers *outcall_containers_free(outcall_containers *m)
         free(e);
     }
     (void)oc_names_free(m->names);
+    oc_gate_done(&m->creates);
+    oc_view_done(&m->view);
     (void)outcall_denylist_unref(m->denylist);
     (void)outcall_log_unref(m->log);
     free(m->stage_dir);
@@ -166,6 +181,15 @@ bool oc_is_attested(outcall_containers *m, const char *name)
     bool attested = e && e->attested;
     (void)pthread_mutex_unlock(&m->lock);
     return attested;
+}
+
+bool oc_is_being_made(outcall_containers *m, const char *name)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    struct oc_entry *e = find(m, name);
+    bool being_made = e && e->reserved && !e->id[0];
+    (void)pthread_mutex_unlock(&m->lock);
+    return being_made;
 }
 
 bool oc_is_known(outcall_containers *m, const char *name)

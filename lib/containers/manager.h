@@ -2,7 +2,9 @@
 #ifndef CONTAINERS_MANAGER_H
 #define CONTAINERS_MANAGER_H
 #include "base/name.h"
+#include "containers/gate.h"
 #include "containers/names.h"
+#include "containers/view.h"
 #include "outcall/container.h"
 #include <pthread.h>
 
@@ -45,6 +47,8 @@ struct outcall_containers {
     outcall_container_event_fn on_event;
     void *event_userdata;
     struct oc_names *names; /* locks itself */
+    struct oc_gate creates; /* locks itself */
+    struct oc_view view;    /* locks itself */
 
     pthread_mutex_t lock; /* guards everything below; never held across a call to the engine */
     pthread_cond_t released;
@@ -63,6 +67,8 @@ bool oc_try_reserve(outcall_containers *m, const char *name, bool tell,
 /* Gives it back. id: what is known now ("" forgets the entry). True when an event was missed meanwhile:
  * oc_refresh. */
 bool oc_release(outcall_containers *m, const char *name, const char *id, bool attested);
+/* Is somebody making a container of this name? */
+bool oc_is_being_made(outcall_containers *m, const char *name);
 bool oc_is_attested(outcall_containers *m, const char *name);
 /* Is this name known or being made? What the clean-up of stages asks. */
 bool oc_is_known(outcall_containers *m, const char *name);

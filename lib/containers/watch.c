@@ -120,6 +120,7 @@ static void on_container(outcall_containers *m, const json_t *event)
     const char *name = attribute(event, "name");
     if (!name || !oc_is_ours(m, oc_json_get(event, "Actor.Attributes")))
         return;
+    oc_view_event(&m->view, action, id, oc_is_being_made(m, name));
     if (strcmp(action, "start") == 0) {
         on_start(m, name, id);
     } else if (strcmp(action, "rename") == 0) {
@@ -162,6 +163,7 @@ static void on_open(void *userdata)
     struct watch *w = userdata;
     outcall_error e = OUTCALL_ERROR_INIT;
     w->connected = true;
+    oc_view_connected(&w->m->view, true);
     if (w->m->on_event)
         w->m->on_event(w->m->event_userdata, "engine-connected", "", "", "");
     if (outcall_containers_adopt(w->m, NULL, &e) < 0)
@@ -191,6 +193,7 @@ int outcall_containers_watch(outcall_containers *m, int stop_fd, outcall_error *
                                           .userdata = &w};
         w.connected = false;
         int r = oc_docker_events(m->docker, &events, &since_ns, &e);
+        oc_view_connected(&m->view, false);
         if (r == OUTCALL_E_CLOSED)
             return 0;
         oc_log_error(m->log, w.connected ? OUTCALL_LOG_WARN : OUTCALL_LOG_DEBUG, OC_TARGET_LOG, &e,
