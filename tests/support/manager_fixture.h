@@ -134,13 +134,18 @@ static inline char *manager_inspect(struct manager *t, const char *name, const c
         "{\"Id\":\"%s\",\"Name\":\"/"
         "%s\",\"State\":{\"Status\":\"%s\",\"Running\":%s,\"Pid\":0,\"ExitCode\":3},"
         "\"Config\":{\"Labels\":{\"managed-by\":\"outcalld\",\"outcall.instance\":\"/run/unit\","
-        "\"outcall.network\":\"outcall-default\",\"outcall.image\":\"busybox:1\",\"outcall.mounts\":\"0:1:1 "
-        "1:1:2\"%s},\"Env\":[\"SECRET=1\"]},"
+        "\"outcall.network\":\"outcall-default\",\"outcall.image\":\"busybox:1\","
+        "\"outcall.mounts\":\"{\\\"/run/outcall\\\":\\\"bind:1:1:ro\\\","
+        "\\\"/usr/local/bin/outcall\\\":\\\"bind:1:2:ro\\\",\\\"/"
+        "tmp\\\":\\\"tmpfs\\\"}\"%s},\"Env\":[\"SECRET=1\"]},"
         "\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"%s\",\"Target\":\"/run/"
         "outcall\",\"ReadOnly\":true},"
         "{\"Type\":\"bind\",\"Source\":\"%s\",\"Target\":\"/usr/local/bin/outcall\",\"ReadOnly\":true}]},"
+        "\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"%s\",\"Destination\":\"/run/outcall\",\"RW\":false},"
+        "{\"Type\":\"bind\",\"Source\":\"%s\",\"Destination\":\"/usr/local/bin/outcall\",\"RW\":false}],"
         "\"NetworkSettings\":{\"Networks\":{\"outcall-default\":{\"IPAddress\":\"10.200.0.2\"}}}}",
-        id, name, status, strcmp(status, "running") == 0 ? "true" : "false", labels, t->f.dir, t->shim);
+        id, name, status, strcmp(status, "running") == 0 ? "true" : "false", labels, t->f.dir, t->shim,
+        t->f.dir, t->shim);
     ck_assert_ptr_nonnull(s);
     return s;
 }

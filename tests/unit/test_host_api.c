@@ -226,7 +226,8 @@ static const struct kind_case {
      "no list"},
     {RULE("GET", "/networks", "\"body\":\"x\""), "GET", "/api/v1/networks", NULL, 502, "docker_error", ""},
     {RULE("GET", "/networks/.*",
-          "\"body\":{\"Name\":\"outcall-a\",\"Driver\":\"bridge\",\"Labels\":{\"managed-by\":\"outcalld\"},"
+          "\"body\":{\"Name\":\"outcall-a\",\"Driver\":\"bridge\",\"Internal\":true,\"Labels\":{\"managed-"
+          "by\":\"outcalld\"},"
           "\"Containers\":{\"x\":{\"Name\":\"outcall-agent-a\"}}}"),
      "POST", "/api/v1/network/destroy", "{\"name\":\"a\"}", 409, "network_in_use",
      "network \"outcall-a\" is in use by outcall-agent-a"},
@@ -315,8 +316,9 @@ static int one_round(void *userdata)
 
 /* Without strings of 14, 30, 62 ... bytes: there jansson 2.14 writes past its buffer when that cannot grow.
  */
-#define SMALL_NETWORK                                                                               \
-    "{\"Name\":\"outcall-default\",\"Id\":\"n1\",\"Driver\":\"bridge\",\"Labels\":{\"managed-by\":" \
+#define SMALL_NETWORK                                                                                  \
+    "{\"Name\":\"outcall-default\",\"Id\":\"n1\",\"Driver\":\"bridge\",\"Internal\":true,\"Labels\":{" \
+    "\"managed-by\":"                                                                                  \
     "\"outcalld\"}}"
 
 START_TEST(every_allocation_may_fail)
