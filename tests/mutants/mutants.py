@@ -6,7 +6,7 @@ Each *.mutants file here holds entries like this one ('#' begins a comment line)
     row: T03
     without: the refusal of every source that is a socket
     file: lib/mounts/check.c
-    -if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+    -if (!S_ISREG(st.stx_mode) && !S_ISDIR(st.st_mode))
     +if (0)
     test: unit mounts_denylist a_socket_is_never_a_source
     test: system threats T03: a hard link to the socket
