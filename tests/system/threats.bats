@@ -527,7 +527,7 @@ fault_places()
         outcalld_stop
         OUTCALL_FAULT=$place:fail outcalld_start
         before=$(leftovers)
-        run --separate-stderr create victim --volume "$T/data:/data"
+        run --separate-stderr create victim --volume "$T/data:/data" --volume made:/made
         [ "$status" = 1 ]
         left_as "$before"
     done
