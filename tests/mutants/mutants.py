@@ -6,13 +6,13 @@ Each *.mutants file here holds entries like this one ('#' begins a comment line)
     row: T03
     without: the refusal of every source that is a socket
     file: lib/mounts/check.c
-    -if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+    -if (!S_ISREG(st.stx_mode) && !S_ISDIR(st.st_mode))
     +if (0)
     test: unit mounts_denylist a_socket_is_never_a_source
     test: system threats T03: a hard link to the socket
 
 '-' lines are text that stands exactly once in the file, '+' lines what takes its place (nothing, when there are none);
-"file:" and its changes may come more than once. Every test that is named must turn red. As a lint (ctest: lint-mutants)
+"file:" and its changes may come more than once. Every test that is named must turn red. As a lint (ctest: mutants-apply)
 this holds the list against the tree: each change still applies, each test exists, each row has a mutant."""
 import dataclasses
 import pathlib

@@ -105,8 +105,14 @@ class Bench:
         return late or results == ["not ok"], text
 
 
-def judge(bench, mutant, verbose):
-    """The tests that stayed green although the defence was gone."""
+def first_failure(text):
+    """What exactly turned red: a test that fails for another reason than the missing defence proves nothing."""
+    found = re.search(r"^#\s+`(.*)' failed|^\S+:\d+:[FE]:[^:]*:(.*)$", text, re.M)
+    return next((g for g in found.groups() if g), "").strip()[:160] if found else "hung"
+
+
+def judge(bench, mutant, options):
+    """The tests that stayed green although the defence was gone; with --why, prints where the others failed."""
     changed = mutant.apply(bench.source)
     originals = {file: (bench.source / file).read_text() for file in changed}
     try:
@@ -116,10 +122,12 @@ def judge(bench, mutant, verbose):
         green = []
         for test in mutant.tests:
             red, text = bench.is_red(test)
-            if verbose:
+            if options.verbose:
                 print(text)
             if not red:
                 green.append(test)
+            elif options.why:
+                print(f"    {test}: {first_failure(text)}")
         return green
     finally:
         for file, text in originals.items():
@@ -151,7 +159,7 @@ def run(bench, chosen, options):
     for number, mutant in enumerate(chosen, 1):
         begin = time.monotonic()
         try:
-            green = judge(bench, mutant, options.verbose)
+            green = judge(bench, mutant, options)
             result = "SURVIVED: " + "; ".join(green) if green else "killed"
         except (Broken, mutants.Malformed) as why:
             result = f"BROKEN: {why}"
@@ -174,6 +182,7 @@ def arguments():
     p.add_argument("--list", action="store_true", help="show the mutants and run nothing")
     p.add_argument("--only", action="append", metavar="NAME", help="a row, or a regular expression for names; may be repeated")
     p.add_argument("--no-baseline", action="store_true", help="do not first run the tests without a mutant")
+    p.add_argument("--why", action="store_true", help="show where each test failed")
     p.add_argument("--verbose", action="store_true", help="show what the tests print")
     p.add_argument("--work", type=pathlib.Path, help="where the copy and its build lie (default: build-mutants)")
     p.add_argument("--jobs", type=int, default=os.cpu_count(), help="parallel compilations")

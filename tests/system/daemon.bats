@@ -50,6 +50,9 @@ teardown()
     mkdir -m 0777 "$T/run"
     refuses_to_start
     rmdir "$T/run"
+    install -d -m 0755 -o 65534 "$T/run"
+    refuses_to_start
+    rmdir "$T/run"
     chmod 0777 "$T/rules"
     refuses_to_start
     chmod 0755 "$T/rules"

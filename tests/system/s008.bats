@@ -219,6 +219,9 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(64); signal.pau
     [ "$status" = 5 ]
     [[ $output = *"registration rejected: "* ]]
     [ "$(docker inspect -f '{{.Id}} {{.State.StartedAt}}' outcall-agent-survivor)" = "$id" ]
+    # Its stage is still what it was: it comes up again with the same mounts.
+    docker restart -t 0 outcall-agent-survivor
+    inside outcall-agent-survivor test -s /docs/guide.md
 }
 
 @test "S008-EC-010: the same after SIGKILL" {

@@ -64,24 +64,26 @@ with_volume()
     before=$(leftovers)
     ln "$T/run/host.sock" "$T/link"
     ln "$ENGINE_SOCKET" "$T/link2"
-    denied "$T/link" "$T/link2"
+    ln "$T/run/outcalld.lock" "$T/link3" # and of a file of ours that no path of the list names
+    denied "$T/link" "$T/link2" "$T/link3"
     left_as "$before"
 }
 
 @test "T04: a bind alias of the socket or its directory, also read-only" {
-    mkdir "$T/alias" "$T/readonly" "$T/below"
+    mkdir "$T/alias" "$T/readonly" "$T/below" "$T/inner"
     : >"$T/file"
     mount --bind "$T/run" "$T/alias"
     mount --bind "$T/run" "$T/readonly"
     mount -o remount,bind,ro "$T/readonly"
     mount --bind "$T/run/host.sock" "$T/file"
     mount --bind "$T" "$T/below"
+    mount --bind "$T/run/agents" "$T/inner" # no parent of this one is protected
     before=$(leftovers)
-    denied "$T/alias" "$T/readonly" "$T/file" "$T/alias/host.sock" "$T/alias/stage" "$T/below" "$T/below/run"
+    denied "$T/alias" "$T/readonly" "$T/file" "$T/alias/host.sock" "$T/alias/stage" "$T/below" "$T/below/run" "$T/inner"
     attempt --volume "$T/alias:/mnt/s:ro"
     refuses_like "bind mount denied: \"$T/alias\" .*"
     left_as "$before"
-    umount "$T/alias" "$T/readonly" "$T/file" "$T/below"
+    umount "$T/alias" "$T/readonly" "$T/file" "$T/below" "$T/inner"
 }
 
 @test "T05: a directory with a link to the socket some levels below" {
@@ -309,6 +311,7 @@ while True:
     field '.HostConfig.LogConfig' '{"Type":"json-file","Config":{"max-file":"3","max-size":"10m"}}'
     field '.HostConfig.Dns' "[\"$gateway\"]"
     field '.HostConfig.DnsOptions' '["ndots:0"]'
+    field '.HostConfig.DnsSearch' '["."]'
     field '.HostConfig.Tmpfs["/tmp"] | sub("67108864"; "64m") | split(",") | sort' '["exec","mode=1777","nodev","nosuid","rw","size=64m"]'
     field '.Config.User' '"65532:65532"'
     field '.Config.Labels["managed-by"]' '"outcalld"'
@@ -399,17 +402,18 @@ while True:
     }
     ended()
     {
-        ! running outcall-agent-opened
+        ! running "$1"
     }
     create opened
     run docker exec --privileged outcall-agent-opened sleep 5
     poll 10 logged privileged
-    poll 10 ended
+    poll 10 ended outcall-agent-opened
     create victim
     docker update --memory 64m --memory-swap 64m outcall-agent-victim
     poll 10 logged update
     docker rename outcall-agent-victim outcall-agent-renamed
     poll 10 logged rename
+    poll 10 ended outcall-agent-renamed
     docker rm -f outcall-agent-renamed
 }
 
@@ -505,6 +509,7 @@ fault_places()
         outcalld_start
         # What had got as far as a running container may be kept, as one that is whole, or be gone without a trace.
         if docker inspect outcall-agent-victim >/dev/null 2>&1; then
+            running outcall-agent-victim
             run outcall container remove --force victim
             [ "$status" = 0 ]
         fi
@@ -522,7 +527,7 @@ fault_places()
         outcalld_stop
         OUTCALL_FAULT=$place:fail outcalld_start
         before=$(leftovers)
-        run --separate-stderr create victim --volume "$T/data:/data"
+        run --separate-stderr create victim --volume "$T/data:/data" --volume made:/made
         [ "$status" = 1 ]
         left_as "$before"
     done
