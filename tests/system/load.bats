@@ -68,6 +68,15 @@ orphans_go()
     return 1
 }
 
+# only_connections_more BEFORE: nothing is left but the idle connections to the engine that are kept: at most 8 of 3
+# descriptors each (OC_DOCKER_IDLE_MAX).
+only_connections_more()
+{
+    local now
+    now=$(leftovers)
+    [ "${now% *}" = "${1% *}" ] && [ "${now##*=}" -le $((${1##*=} + 8 * 3)) ]
+}
+
 @test "L-001: 64 creates at once all succeed, and 200 lists a second beside them are answered" {
     need "$LOAD"
     declare -A JOBS=()
@@ -86,15 +95,16 @@ orphans_go()
     cat "$T/lists"
     [ "$(outcall --json container list | jq '[.[] | select(.attested and .state == "running")] | length')" = 65 ]
     [ "$(docker ps -q --filter name=outcall-agent-x | wc -l)" = 64 ]
-    # 20 ms at p99, and what the machine adds by itself: a thread that only sleeps wakes up late by as much.
+    # 20 ms at p99, and what the machine adds by itself: an answer needs three wake-ups (who asks when it is time, the
+    # daemon, who asked), and each is as late as that of a thread that only sleeps.
     jq -e '.failed == 0 and .requests > .seconds * 180' "$T/lists"
-    jq -e '.p99_us < 20000 + .lag_p99_us' "$T/lists"
+    jq -e '.p99_us < 20000 + 3 * .lag_p99_us' "$T/lists"
     for i in $(seq 64); do
         job "remove$i" outcall container remove --force "x$i"
     done
     jobs_succeed
     [ "$(outcall --json container list | jq length)" = 1 ]
-    left_as "$before"
+    poll 5 only_connections_more "$before"
 }
 
 @test "L-002: an engine killed in the middle of creates, stops and logs" {
@@ -115,8 +125,7 @@ orphans_go()
     done
     poll 30 grep -lq 'created and started' "$T"/job.create*
     poll 10 grep -q line "$T/job.logs2"
-    kill -KILL "$ENGINE_PID"
-    poll 10 pid_gone "$ENGINE_PID"
+    engine_kill
     jobs_end
     alive "$DAEMON"
     run --separate-stderr outcall container list
