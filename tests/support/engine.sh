@@ -202,6 +202,16 @@ engine_down()
     [ -z "${ENGINE_PID:-}" ] || stop_pid "$ENGINE_PID" 20
 }
 
+# engine_kill: dockerd and its containerd die at once, as in a crash; containers run on. The pid file goes too: where
+# nobody reaps orphans, dockerd would take the dead containerd for a living one.
+engine_kill()
+{
+    local file=$ENGINE_DIR/exec/containerd/containerd.pid containerd
+    containerd=$(cat "$file") || return 1
+    kill -KILL "$ENGINE_PID" "$containerd" || return 1
+    poll 10 pid_gone "$ENGINE_PID" && poll 10 pid_gone "$containerd" && rm -f "$file"
+}
+
 # engine_clean: everything below ENGINE_DIR ends: containers, processes, mounts, files.
 engine_clean()
 {

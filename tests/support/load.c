@@ -1,7 +1,8 @@
 /* load SOCKET TARGET RATE CONNECTIONS SECONDS - asks for TARGET at an even rate over kept connections, until
  * the time is over or SIGTERM comes, and prints one JSON line: how many answers, how many failures, and the
- * latencies in microseconds. A request is counted from the moment it was due, so that a server that stalls
- * cannot hide what it did not get to answer. */
+ * latencies in microseconds. Beside them "lag": how late a thread that only sleeps is woken meanwhile, which
+ * is what the machine itself does to any answer. A request is counted from the moment it was due, so that a
+ * server that stalls cannot hide what it did not get to answer. */
 #include "base/clock.h"
 #include "base/num.h"
 #include "http/client.h"
@@ -16,6 +17,7 @@
 #define ANSWER_MAX      ((size_t)1 << 20)
 #define ANSWER_MS       30000
 #define NS              1000000000ULL
+#define LAG_NS          (NS / 200)
 
 struct load {
     const char *socket, *target;
@@ -24,6 +26,8 @@ struct load {
     uint64_t *took_us; /* one place for each request; 0 = not made */
     atomic_ullong next, failed;
     atomic_bool stop;
+    uint64_t *lag_us; /* one place for each LAG_NS */
+    uint64_t lags;
 };
 
 static void wait_until(uint64_t at_ns)
@@ -70,33 +74,55 @@ static void *work(void *arg)
     return NULL;
 }
 
+static void *measure_lag(void *arg)
+{
+    struct load *l = arg;
+    for (uint64_t n = 0; n < l->lags && !atomic_load(&l->stop); n++) {
+        uint64_t due = l->begin_ns + n * LAG_NS;
+        wait_until(due);
+        l->lag_us[n] = (oc_now_ns() - due) / 1000 + 1;
+    }
+    return NULL;
+}
+
 static int by_size(const void *a, const void *b)
 {
     const uint64_t *x = a, *y = b;
     return (*x > *y) - (*x < *y);
 }
 
-static void report(struct load *l)
+/* The ones that were taken, in order; how many. */
+static uint64_t order(uint64_t *v, uint64_t size)
 {
     uint64_t n = 0;
-    for (uint64_t i = 0; i < l->requests; i++)
-        if (l->took_us[i] > 0)
-            l->took_us[n++] = l->took_us[i];
+    for (uint64_t i = 0; i < size; i++)
+        if (v[i] > 0)
+            v[n++] = v[i];
+    qsort(v, n, sizeof(v[0]), by_size);
+    return n;
+}
+
+static void print_spread(const char *prefix, const uint64_t *v, uint64_t n)
+{
+    if (n > 0)
+        printf(",\"%sp50_us\":%llu,\"%sp99_us\":%llu,\"%smax_us\":%llu", prefix, (unsigned long long)v[n / 2],
+               prefix, (unsigned long long)v[n * 99 / 100], prefix, (unsigned long long)v[n - 1]);
+}
+
+static void report(struct load *l)
+{
     double seconds = (double)(oc_now_ns() - l->begin_ns) / (double)NS;
-    qsort(l->took_us, n, sizeof(l->took_us[0]), by_size);
-    const uint64_t *v = l->took_us;
+    uint64_t n = order(l->took_us, l->requests);
     printf("{\"requests\":%llu,\"failed\":%llu,\"seconds\":%.1f,\"rate\":%.0f", (unsigned long long)n,
            (unsigned long long)atomic_load(&l->failed), seconds, (double)n / seconds);
-    if (n > 0)
-        printf(",\"p50_us\":%llu,\"p90_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu",
-               (unsigned long long)v[n / 2], (unsigned long long)v[n * 9 / 10],
-               (unsigned long long)v[n * 99 / 100], (unsigned long long)v[n - 1]);
+    print_spread("", l->took_us, n);
+    print_spread("lag_", l->lag_us, order(l->lag_us, l->lags));
     printf("}\n");
 }
 
 static int run(struct load *l, uint32_t connections, uint64_t seconds)
 {
-    pthread_t threads[CONNECTIONS_MAX];
+    pthread_t threads[CONNECTIONS_MAX + 1];
     struct timespec bound = {.tv_sec = (time_t)seconds};
     sigset_t term;
     (void)sigemptyset(&term);
@@ -104,14 +130,14 @@ static int run(struct load *l, uint32_t connections, uint64_t seconds)
     (void)pthread_sigmask(SIG_BLOCK, &term, NULL);
     l->begin_ns = oc_now_ns();
     uint32_t n = 0;
-    while (n < connections && pthread_create(&threads[n], NULL, work, l) == 0)
+    while (n <= connections && pthread_create(&threads[n], NULL, n == 0 ? measure_lag : work, l) == 0)
         n++;
-    if (n == connections)
+    if (n > connections)
         (void)sigtimedwait(&term, NULL, &bound);
     atomic_store(&l->stop, true);
     for (uint32_t i = 0; i < n; i++)
         (void)pthread_join(threads[i], NULL);
-    if (n < connections)
+    if (n <= connections)
         return 1;
     report(l);
     return fflush(stdout) == 0 ? 0 : 1;
@@ -132,7 +158,10 @@ int main(int argc, char **argv)
     l.period_ns = NS / rate;
     l.requests = (uint64_t)rate * seconds;
     l.took_us = calloc(l.requests, sizeof(l.took_us[0]));
-    int status = l.took_us ? run(&l, connections, seconds) : 1;
+    l.lags = seconds * (NS / LAG_NS);
+    l.lag_us = calloc(l.lags, sizeof(l.lag_us[0]));
+    int status = l.took_us && l.lag_us ? run(&l, connections, seconds) : 1;
     free(l.took_us);
+    free(l.lag_us);
     return status;
 }

@@ -115,14 +115,15 @@ END
     [ $# = 0 ] || printf '%s\n' "$@"
 }
 
-# outcalld_spawn [FLAGS...]: starts it in the engine's network namespace; sets DAEMON.
+# outcalld_spawn [FLAGS...]: starts it in the engine's network namespace, in a session of its own as a supervisor would;
+# sets DAEMON.
 outcalld_spawn()
 {
     local flags
     mapfile -t flags < <(daemon_flags "$@")
     mkdir -p "$T/rules"
     [ -e "$T/outcalld.yaml" ] || : >"$T/outcalld.yaml"
-    nsenter --net="/proc/$ENGINE_PID/ns/net" -- "$OUTCALLD" "${flags[@]}" </dev/null >>"$T/outcalld.log" 2>&1 3>&- 4>&- &
+    nsenter --net="/proc/$ENGINE_PID/ns/net" -- setsid "$OUTCALLD" "${flags[@]}" </dev/null >>"$T/outcalld.log" 2>&1 3>&- 4>&- &
     DAEMON=$!
     PIDS+=("$DAEMON")
     SOCKET=$T/run/host.sock
