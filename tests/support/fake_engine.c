@@ -18,6 +18,8 @@
 
 #define REQUEST_MAX     ((size_t)4 << 20)
 #define CONNECTIONS_MAX 256
+#define METHOD_SIZE     16
+#define TARGET_SIZE     16384
 
 /* Unit programs make allocations fail on purpose; those of the engine they talk to should not. */
 extern void failmalloc_exempt(void) __attribute__((weak));
@@ -42,7 +44,7 @@ struct fake_engine {
 
 struct request {
     struct oc_buf bytes;
-    char method[16], target[16384];
+    char method[METHOD_SIZE], target[TARGET_SIZE];
     const char *path;  /* in target, after the version */
     char version[16];  /* "" = none */
     const char *query; /* "" = none */
@@ -81,6 +83,17 @@ static bool send_all(const struct connection *c, const char *data, size_t len)
     return true;
 }
 
+/* "METHOD TARGET ...": the first two words of a line, whole or not at all. */
+static bool method_and_target(const char *line, char method[METHOD_SIZE], char target[TARGET_SIZE])
+{
+    size_t n = strcspn(line, " \r\n");
+    if (n == 0 || line[n] != ' ' || oc_copy(method, METHOD_SIZE, line, n) < 0)
+        return false;
+    line += n + 1;
+    n = strcspn(line, " \r\n");
+    return n > 0 && oc_copy(target, TARGET_SIZE, line, n) == 0;
+}
+
 /* "/v1.41/containers/json?all=1" into its parts. */
 static void split_target(struct request *q)
 {
@@ -110,7 +123,7 @@ static int parse_request(struct request *q)
     }
     if (q->bytes.len < head + length)
         return 0;
-    if (sscanf(q->bytes.data, "%15s %16383s", q->method, q->target) != 2)
+    if (!method_and_target(q->bytes.data, q->method, q->target))
         return -1;
     split_target(q);
     q->body = q->bytes.data + head;
@@ -514,10 +527,10 @@ struct fake_engine *fake_engine_free(struct fake_engine *f)
 size_t fake_engine_count(struct fake_engine *f, const char *method, const char *text)
 {
     size_t n = 0;
-    char m[16], target[16384];
+    char m[METHOD_SIZE], target[TARGET_SIZE];
     char *all = fake_engine_requests(f);
     for (const char *line = all; line && *line;) {
-        if (sscanf(line, "%15s %16383s", m, target) == 2 && (!method || strcmp(m, method) == 0) &&
+        if (method_and_target(line, m, target) && (!method || strcmp(m, method) == 0) &&
             (!text || strstr(target, text)))
             n++;
         const char *end = strchr(line, '\n');
