@@ -3,9 +3,10 @@
 #include "base/str.h"
 #include <string.h>
 
-/* What stands here was seen with Docker 20.10 (runc, cgroup v1 and v2) and Podman 4.3 (crun),
- * tests/data/mounts, and is in the code of newer ones. A mount that no rule knows is a difference: better a
- * container too few than a door too many. */
+/* Seen with Docker 20.10 and Podman 4.3, both with runc on a host with cgroup v1 and v2 side by side
+ * (tests/data/mounts). Not tried: crun, other versions, a host with cgroup v2 alone; what is here for those
+ * comes from reading. A mount that no rule knows is a difference: better a container too few than a door too
+ * many. */
 
 bool oc_runtime_is_of_host(const struct oc_mountinfo *host, dev_t dev)
 {

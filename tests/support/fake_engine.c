@@ -18,6 +18,8 @@
 
 #define REQUEST_MAX     ((size_t)4 << 20)
 #define CONNECTIONS_MAX 256
+#define METHOD_SIZE     16
+#define TARGET_SIZE     16384
 
 /* Unit programs make allocations fail on purpose; those of the engine they talk to should not. */
 extern void failmalloc_exempt(void) __attribute__((weak));
@@ -42,7 +44,7 @@ struct fake_engine {
 
 struct request {
     struct oc_buf bytes;
-    char method[16], target[16384];
+    char method[METHOD_SIZE], target[TARGET_SIZE];
     const char *path;  /* in target, after the version */
     char version[16];  /* "" = none */
     const char *query; /* "" = none */
@@ -81,6 +83,17 @@ static bool send_all(const struct connection *c, const char *data, size_t len)
     return true;
 }
 
+/* "METHOD TARGET ...": the first two words of a line, whole or not at all. */
+static bool method_and_target(const char *line, char method[METHOD_SIZE], char target[TARGET_SIZE])
+{
+    size_t n = strcspn(line, " \r\n");
+    if (n == 0 || line[n] != ' ' || oc_copy(method, METHOD_SIZE, line, n) < 0)
+        return false;
+    line += n + 1;
+    n = strcspn(line, " \r\n");
+    return n > 0 && oc_copy(target, TARGET_SIZE, line, n) == 0;
+}
+
 /* "/v1.41/containers/json?all=1" into its parts. */
 static void split_target(struct request *q)
 {
@@ -92,15 +105,6 @@ static void split_target(struct request *q)
         (void)oc_copy(q->version, sizeof(q->version), q->target + 2, n - 2);
         q->path = q->target + n;
     }
-}
-
-static bool two_words(const char *line, char *first, size_t first_size, char *second, size_t second_size)
-{
-    size_t n = strcspn(line, " \r\n"), m = 0;
-    if (line[n] == ' ')
-        m = strcspn(line + n + 1, " \r\n");
-    return n > 0 && m > 0 && oc_copy(first, first_size, line, n) == 0 &&
-           oc_copy(second, second_size, line + n + 1, m) == 0;
 }
 
 /* 1: a whole request is there; 0: more is needed; -1: nonsense. */
@@ -119,7 +123,7 @@ static int parse_request(struct request *q)
     }
     if (q->bytes.len < head + length)
         return 0;
-    if (!two_words(q->bytes.data, q->method, sizeof(q->method), q->target, sizeof(q->target)))
+    if (!method_and_target(q->bytes.data, q->method, q->target))
         return -1;
     split_target(q);
     q->body = q->bytes.data + head;
@@ -523,10 +527,10 @@ struct fake_engine *fake_engine_free(struct fake_engine *f)
 size_t fake_engine_count(struct fake_engine *f, const char *method, const char *text)
 {
     size_t n = 0;
-    char m[16], target[16384];
+    char m[METHOD_SIZE], target[TARGET_SIZE];
     char *all = fake_engine_requests(f);
     for (const char *line = all; line && *line;) {
-        if (two_words(line, m, sizeof(m), target, sizeof(target)) && (!method || strcmp(m, method) == 0) &&
+        if (method_and_target(line, m, target) && (!method || strcmp(m, method) == 0) &&
             (!text || strstr(target, text)))
             n++;
         const char *end = strchr(line, '\n');

@@ -4,6 +4,7 @@
 #include "support/manager_fixture.h"
 #include "unit.h"
 
+#define EMPTY_LABEL "\"Config\":{\"Labels\":{\"outcall.mounts\":\"{}\"}}"
 #define NETWORK "GET /networks/outcall-default\n"
 #define IMAGE   "GET /images/busybox%3A1/json\n"
 #define CREATE  "POST /containers/create?name=outcall-agent-a\n"
@@ -122,11 +123,13 @@ static const struct failure {
     {RULE("GET", "/containers/.*/json", SAYS("404", "gone")), OUTCALL_E_NOT_FOUND,
      OUTCALL_KIND_CONTAINER_NOT_FOUND, "does not exist", NETWORK IMAGE CREATE START INSPECT DELETE},
     {RULE("GET", "/containers/.*/json",
-          "\"body\":{\"Id\":\"" ID_A "\",\"HostConfig\":{\"Binds\":[\"/:/host\"]}}"),
+          "\"body\":{\"Id\":\"" ID_A "\"," EMPTY_LABEL ",\"HostConfig\":{\"Binds\":[\"/:/host\"]}}"),
      OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED, "Binds or VolumesFrom",
      NETWORK IMAGE CREATE START INSPECT DELETE},
-    {RULE("GET", "/containers/.*/json", "\"body\":{\"Id\":\"" ID_A "\"}"), OUTCALL_E_DENIED,
+    {RULE("GET", "/containers/.*/json", "\"body\":{\"Id\":\"" ID_A "\"," EMPTY_LABEL "}"), OUTCALL_E_DENIED,
      OUTCALL_KIND_MOUNT_DENIED, "it lacks", NETWORK IMAGE CREATE START INSPECT DELETE},
+    {RULE("GET", "/containers/.*/json", "\"body\":{\"Id\":\"" ID_A "\"}"), OUTCALL_E_DENIED,
+     OUTCALL_KIND_MOUNT_DENIED, "there is no label", NETWORK IMAGE CREATE START INSPECT DELETE},
 };
 
 START_TEST(a_step_that_fails_leaves_nothing)
