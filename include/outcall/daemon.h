@@ -39,6 +39,7 @@ typedef struct outcall_daemon_options {
     int no_default_network;     /* 1 = do not make "outcall-default" at start */
     int watch_rules;            /* 1 = reload the rules when a file in rules_dir changes */
     uint64_t agent_timeout_ms;  /* wall time of one rule evaluation, 1..60000; 0 = 5000 */
+    uint64_t docker_timeout_ms; /* one call to the engine, 1..60000; 0 = 30000 */
     uint32_t agent_perm_rate_n; /* permission checks per container: n (1..1000000) in any ... */
     uint32_t agent_perm_rate_window_s; /* ... window of this many seconds (1..3600); both 0 = 1000 in 10 s */
     uint32_t agent_rule_rate_n;        /* rule requests per container, the same way; both 0 = 10 in 60 s */
@@ -54,7 +55,7 @@ typedef struct outcall_daemon_options {
 #define OUTCALL_DAEMON_OPTIONS_INIT                                                                          \
     {                                                                                                        \
         OUTCALL_DAEMON_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, \
-            -1, (gid_t)-1, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL                                             \
+            -1, (gid_t)-1, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL                                          \
     }
 
 #define OUTCALL_DAEMON_CONFIG_PATH "/etc/outcall/outcalld.yaml" /* where outcalld looks by default */

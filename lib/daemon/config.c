@@ -41,6 +41,8 @@ static const struct oc_config_row rows[] = {
         "The program agents see as /usr/local/bin/outcall"),
     ROW("docker-host", "URL", OC_CONFIG_ENGINE, "unix:///var/run/docker.sock", OPTION(docker_host),
         OWN(docker_host), "The Docker Engine, unix:// and a path"),
+    ROW("docker-timeout", "TIME", OC_CONFIG_DURATION, "30s", OPTION(docker_timeout_ms), 0,
+        "Longest wait for the engine's answer to one call, such as 30s or 500ms"),
     ROW("subnet-block", "CIDR", OC_CONFIG_BLOCK, "10.200.0.0/16", OPTION(subnet_block), OWN(subnet_block),
         "Networks take their /24 from this block"),
     ROW("agent-timeout", "TIME", OC_CONFIG_DURATION, "5s", OPTION(agent_timeout_ms), 0,
@@ -352,14 +354,24 @@ static int own_rate(const char *name, uint32_t n, uint32_t window_s, uint32_t *r
     return 0;
 }
 
+static int own_duration(const char *name, uint64_t given_ms, uint64_t *ret_ms, outcall_error *err)
+{
+    struct oc_config_value value = {0};
+    const struct oc_config_row *row = oc_config_row_find(name, NULL);
+    char text[32] = "";
+    if (given_ms != 0)
+        (void)oc_format(text, sizeof(text), "%llums", (unsigned long long)given_ms);
+    int r = oc_config_check(row, text[0] ? text : row->value, &value, err);
+    if (r == 0)
+        *ret_ms = value.ms;
+    return r;
+}
+
 static int own_numbers(const outcall_daemon_options *opts, struct oc_config *c, outcall_error *err)
 {
-    struct oc_config_value timeout = {0};
-    const struct oc_config_row *row = oc_config_row_find("agent-timeout", NULL);
-    char text[32] = "";
-    if (opts->agent_timeout_ms != 0)
-        (void)oc_format(text, sizeof(text), "%llums", (unsigned long long)opts->agent_timeout_ms);
-    int r = oc_config_check(row, text[0] ? text : row->value, &timeout, err);
+    int r = own_duration("agent-timeout", opts->agent_timeout_ms, &c->agent_timeout_ms, err);
+    if (r == 0)
+        r = own_duration("docker-timeout", opts->docker_timeout_ms, &c->docker_timeout_ms, err);
     if (r == 0)
         r = own_rate("agent-perm-rate", opts->agent_perm_rate_n, opts->agent_perm_rate_window_s,
                      &c->agent_perm_rate_n, &c->agent_perm_rate_window_s, err);
@@ -368,7 +380,6 @@ static int own_numbers(const outcall_daemon_options *opts, struct oc_config *c, 
                      &c->agent_rule_rate_n, &c->agent_rule_rate_window_s, err);
     if (r < 0)
         return r;
-    c->agent_timeout_ms = timeout.ms;
     c->socket_group = opts->socket_group;
     c->no_default_network = opts->no_default_network != 0;
     c->watch_rules = opts->watch_rules != 0;

@@ -64,7 +64,7 @@ struct oc_config {
     struct oc_strings deny_paths;
     gid_t socket_group; /* (gid_t)-1 = none */
     bool no_default_network, watch_rules;
-    uint64_t agent_timeout_ms;
+    uint64_t agent_timeout_ms, docker_timeout_ms;
     uint32_t agent_perm_rate_n, agent_perm_rate_window_s;
     uint32_t agent_rule_rate_n, agent_rule_rate_window_s;
 };

@@ -77,6 +77,7 @@ static int make_parts(outcall_daemon *d, outcall_error *err)
 {
     outcall_docker_options docker = OUTCALL_DOCKER_OPTIONS_INIT;
     docker.docker_host = d->config.docker_host;
+    docker.timeout_ms = d->config.docker_timeout_ms;
     docker.log = d->log;
     int r = outcall_docker_new(&d->docker, &docker, err);
     if (r == 0)

@@ -184,6 +184,14 @@ static int choose(outcall_docker *d, const json_t *j, char ret[OC_API_VERSION_SI
     const char *min = oc_json_string(j, "MinAPIVersion", "");
     const char *server = oc_json_string(j, "Version", "");
     int r = oc_api_version_choose(max, min, ret);
+    (void)pthread_mutex_lock(&d->lock);
+    d->is_foreign = r == OUTCALL_E_UNSUPPORTED;
+    d->is_podman = names_podman(j);
+    if (r == 0)
+        (void)oc_copy(d->version, sizeof(d->version), ret, strlen(ret));
+    (void)oc_copy(d->server_version, sizeof(d->server_version), server,
+                  oc_utf8_cut(server, strlen(server), sizeof(d->server_version) - 1));
+    (void)pthread_mutex_unlock(&d->lock);
     if (r == OUTCALL_E_UNSUPPORTED)
         return oc_fail_kind(
             err, r, OUTCALL_KIND_DOCKER_ERROR,
@@ -192,12 +200,6 @@ static int choose(outcall_docker *d, const json_t *j, char ret[OC_API_VERSION_SI
             d->socket, min[0] ? min : "(unknown)", max);
     if (r < 0)
         return not_an_engine(d, err, "GET /version names no API version");
-    (void)pthread_mutex_lock(&d->lock);
-    d->is_podman = names_podman(j);
-    (void)oc_copy(d->version, sizeof(d->version), ret, strlen(ret));
-    (void)oc_copy(d->server_version, sizeof(d->server_version), server,
-                  oc_utf8_cut(server, strlen(server), sizeof(d->server_version) - 1));
-    (void)pthread_mutex_unlock(&d->lock);
     oc_log(d->log, OUTCALL_LOG_INFO, "docker", "Docker Engine %s at %s, API version %s", server, d->socket,
            ret);
     return 0;
@@ -262,6 +264,7 @@ void oc_docker_state(outcall_docker *d, struct oc_docker_state *ret)
     (void)pthread_mutex_lock(&d->lock);
     ret->reachable = d->reachable;
     ret->is_podman = d->is_podman;
+    ret->is_foreign = d->is_foreign;
     memcpy(ret->socket, d->socket, sizeof(d->socket));
     memcpy(ret->server_version, d->server_version, sizeof(d->server_version));
     memcpy(ret->api_version, d->version, sizeof(d->version));

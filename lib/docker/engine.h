@@ -70,8 +70,9 @@ OC_NODISCARD int oc_docker_demux_feed(struct oc_docker_demux *m, const char *dat
 
 /* What the engine is, as far as it is known (status command): strings "" while unknown. Never blocks. */
 struct oc_docker_state {
-    bool reachable; /* the last exchange reached it */
-    bool is_podman; /* its Docker-compatible service; false while nothing is known */
+    bool reachable;  /* the last exchange reached it */
+    bool is_podman;  /* its Docker-compatible service; false while nothing is known */
+    bool is_foreign; /* it answers, but no API version is in common */
     char socket[108], server_version[64], api_version[16];
 };
 void oc_docker_state(outcall_docker *d, struct oc_docker_state *ret);

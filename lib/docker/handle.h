@@ -14,7 +14,7 @@ struct outcall_docker {
     char socket[OC_DOCKER_SOCKET_SIZE];
     bool pinned;          /* the caller chose the version: nothing is ever asked or forgotten */
     pthread_mutex_t lock; /* of all below */
-    bool reachable, is_podman;
+    bool reachable, is_podman, is_foreign;
     char version[OC_API_VERSION_SIZE]; /* "" = not known */
     char server_version[64];
 };

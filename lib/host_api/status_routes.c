@@ -18,8 +18,9 @@ static json_t *docker_json(const outcall_host_api *h)
 {
     struct oc_docker_state s;
     oc_docker_state(h->docker, &s);
-    return json_pack("{s:s, s:s, s:s, s:s}", "state", s.reachable ? "reachable" : "unreachable", "socket",
-                     s.socket, "server_version", s.server_version, "api_version", s.api_version);
+    const char *state = !s.reachable ? "unreachable" : s.is_foreign ? "incompatible" : "reachable";
+    return json_pack("{s:s, s:s, s:s, s:s}", "state", state, "socket", s.socket, "server_version",
+                     s.server_version, "api_version", s.api_version);
 }
 
 static int status(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall_error *err)

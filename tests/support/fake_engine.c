@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "docker/api_version.h"
+#include "support/fake_echo.h"
 #include "json/json.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -35,8 +36,8 @@ struct fake_engine {
     char path[108];
     int listen_fd, stop_fd[2], log_fd;
     pthread_t acceptor;
-    pthread_mutex_t lock; /* of all below */
-    json_t *script;
+    pthread_mutex_t lock;     /* of all below */
+    json_t *script, *created; /* created: the last container that was asked for */
     struct oc_buf requests;
     size_t accepted_n;
     struct connection connections[CONNECTIONS_MAX];
@@ -155,7 +156,12 @@ static int read_request(struct connection *c, struct request *q)
 
 static void record(struct fake_engine *f, const struct request *q)
 {
+    json_t *created = fake_echo_note(q->method, q->path, q->query, q->body, q->body_len);
     lock(f);
+    if (created) {
+        json_decref(f->created);
+        f->created = created;
+    }
     size_t before = f->requests.len;
     (void)!oc_buf_printf(&f->requests, "%s %s%s%.*s\n", q->method, q->target, q->body_len ? " " : "",
                          (int)q->body_len, q->body);
@@ -196,6 +202,9 @@ static json_t *find_rule(struct fake_engine *f, const struct request *q)
         if (!rule_fits(rule, q))
             continue;
         found = json_deep_copy(rule);
+        json_t *body = json_incref(json_object_get(found, "body"));
+        fake_echo_fill(&body, f->created);
+        (void)json_object_set_new(found, "body", body);
         if (json_object_get(rule, "times"))
             (void)json_object_set_new(rule, "times", json_integer(oc_json_i64(rule, "times", 1) - 1));
         break;
@@ -518,6 +527,7 @@ struct fake_engine *fake_engine_free(struct fake_engine *f)
     oc_close(f->log_fd);
     oc_close(f->stop_fd[0]);
     json_decref(f->script);
+    json_decref(f->created);
     oc_buf_done(&f->requests);
     (void)pthread_mutex_destroy(&f->lock);
     free(f);

@@ -56,7 +56,7 @@ START_TEST(every_setting_has_a_name_and_its_default_is_valid)
         if (row->value)
             ck_assert_int_eq(oc_config_check(row, row->value, &value, NULL), 0);
     }
-    ck_assert_uint_eq(n, 18);
+    ck_assert_uint_eq(n, 19);
     ck_assert_ptr_null(outcall_daemon_setting_at(SIZE_MAX));
 }
 END_TEST
@@ -81,6 +81,7 @@ START_TEST(defaults)
     ck_assert(c.socket_group == (gid_t)-1);
     ck_assert(!c.no_default_network && !c.watch_rules);
     ck_assert_uint_eq(c.agent_timeout_ms, 5000);
+    ck_assert_uint_eq(c.docker_timeout_ms, 30000);
     ck_assert_uint_eq(c.agent_perm_rate_n, 1000);
     ck_assert_uint_eq(c.agent_perm_rate_window_s, 10);
     ck_assert_uint_eq(c.agent_rule_rate_n, 10);
@@ -193,7 +194,8 @@ START_TEST(the_file_fills_in_and_the_caller_wins)
     make_dir();
     write_file("c.yaml",
                "runtime-dir: /run/file\nstate-dir: /var/file\nwatch-rules: true\nsocket-group: 12\n"
-               "agent-timeout: 250ms\nagent-perm-rate: 7/8\nagent-rule-rate: 9/10\nlog-level: debug\n"
+               "agent-timeout: 250ms\ndocker-timeout: 2s\nagent-perm-rate: 7/8\nagent-rule-rate: "
+               "9/10\nlog-level: debug\n"
                "mounts:\n  deny:\n    - /srv/a\n    - '/srv/b'\n",
                0644);
     OC_CLEANUP(outcall_daemon_settings_freep) outcall_daemon_settings *s = new_settings();
@@ -210,6 +212,7 @@ START_TEST(the_file_fills_in_and_the_caller_wins)
     ck_assert_int_eq(o.no_default_network, 0);
     ck_assert_uint_eq(o.socket_group, 12);
     ck_assert_uint_eq(o.agent_timeout_ms, 250);
+    ck_assert_uint_eq(o.docker_timeout_ms, 2000);
     ck_assert_uint_eq(o.agent_perm_rate_n, 7);
     ck_assert_uint_eq(o.agent_perm_rate_window_s, 8);
     ck_assert_uint_eq(o.agent_rule_rate_n, 9);
@@ -351,6 +354,11 @@ START_TEST(options_are_checked_too)
     o = init;
     o.agent_timeout_ms = 60001;
     ck_assert_int_eq(oc_config_from(&o, &c, NULL), OUTCALL_E_INVALID);
+    o = init;
+    o.docker_timeout_ms = 60001;
+    outcall_error_clear(&err);
+    ck_assert_int_eq(oc_config_from(&o, &c, &err), OUTCALL_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.text, "docker-timeout"));
     o = init;
     o.agent_perm_rate_n = 5;
     ck_assert_int_eq(oc_config_from(&o, &c, NULL), OUTCALL_E_INVALID);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "docker/api_version.h"
+#include "docker/handle.h"
 #include "docker/transport.h"
 #include "support/engine_fixture.h"
 #include "support/failmalloc.h"
@@ -149,6 +150,16 @@ START_TEST(no_common_version_is_said)
                    OUTCALL_E_UNSUPPORTED, OUTCALL_KIND_DOCKER_ERROR,
                    "1.60 to 1.70, this library 1.40 to 1.54: none in common");
     ck_assert_uint_eq(fake_engine_count(f.engine, NULL, "/info"), 0);
+    struct oc_docker_state state;
+    oc_docker_state(f.docker, &state);
+    ck_assert(state.reachable && state.is_foreign && !state.is_podman);
+    ck_assert_str_eq(state.api_version, "");
+    ck_assert(fake_engine_script(f.engine, "{\"api\":\"1.41\",\"podman\":true,\"server\":\"4.3.1\"," INFO));
+    fixture_ok(&f, oc_docker_ok(f.docker, "GET", "/info", NULL, 0, NULL, NULL, &f.err));
+    oc_docker_state(f.docker, &state);
+    ck_assert(state.reachable && !state.is_foreign && state.is_podman);
+    ck_assert_str_eq(state.server_version, "4.3.1");
+    oc_docker_forget_version(f.docker, state.api_version);
     ck_assert(fake_engine_script(f.engine, "{\"rules\":[{\"path\":\"/version\",\"body\":{\"hello\":1}}]}"));
     fixture_failed(&f, oc_docker_call(f.docker, "GET", "/info", NULL, 0, NULL, NULL, &f.err),
                    OUTCALL_E_PROTOCOL, OUTCALL_KIND_DOCKER_ERROR, "not a Docker Engine");
