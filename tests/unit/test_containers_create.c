@@ -5,13 +5,13 @@
 #include "unit.h"
 
 #define EMPTY_LABEL "\"Config\":{\"Labels\":{\"outcall.mounts\":\"{}\"}}"
-#define NETWORK "GET /networks/outcall-default\n"
-#define IMAGE   "GET /images/busybox%3A1/json\n"
-#define CREATE  "POST /containers/create?name=outcall-agent-a\n"
-#define START   "POST /containers/" ID_A "/start\n"
-#define INSPECT "GET /containers/" ID_A "/json\n"
-#define DELETE  "DELETE /containers/" ID_A "?v=1&force=1\n"
-#define FIND    "GET /containers/outcall-agent-a/json\n"
+#define NETWORK     "GET /networks/outcall-default\n"
+#define IMAGE       "GET /images/busybox%3A1/json\n"
+#define CREATE      "POST /containers/create?name=outcall-agent-a\n"
+#define START       "POST /containers/" ID_A "/start\n"
+#define INSPECT     "GET /containers/" ID_A "/json\n"
+#define DELETE      "DELETE /containers/" ID_A "?v=1&force=1\n"
+#define FIND        "GET /containers/outcall-agent-a/json\n"
 
 /* The calls to the engine so far, one a line, without version and body; new. */
 static char *calls(struct manager *t)
