@@ -32,6 +32,7 @@ int oc_buf_reserve(struct oc_buf *b, size_t more)
         return OUTCALL_E_NO_MEMORY;
     b->data = data;
     b->cap = cap;
+    b->data[b->len] = '\0';
     return 0;
 }
 

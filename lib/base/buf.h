@@ -1,4 +1,4 @@
-/* base/buf.h - a growing byte buffer with a ceiling. Always NUL-terminated once something was appended. */
+/* base/buf.h - a growing byte buffer with a ceiling. NUL-terminated as soon as it is not NULL. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 #include "base/base.h"

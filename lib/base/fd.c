@@ -76,10 +76,13 @@ int oc_write_file_atomic(int dir_fd, const char *name, const void *data, size_t 
 {
     char hex[17], temp[NAME_MAX + 1];
     int r = oc_random_hex(hex, sizeof(hex));
-    if (r == 0)
-        r = oc_format(temp, sizeof(temp), ".%s.%s", name, hex);
-    if (r == 0)
-        r = write_and_rename(dir_fd, temp, name, data, len, mode);
+    if (r < 0)
+        return r;
+    if (oc_format(temp, sizeof(temp), ".%s.%s", name, hex) < 0) {
+        errno = ENAMETOOLONG;
+        return OUTCALL_E_SYSTEM;
+    }
+    r = write_and_rename(dir_fd, temp, name, data, len, mode);
     if (r < 0) {
         int saved = errno;
         (void)unlinkat(dir_fd, temp, 0);

@@ -61,7 +61,7 @@ int oc_make_parents(const char *path)
         errno = ENAMETOOLONG;
         return OUTCALL_E_SYSTEM;
     }
-    for (char *p = part + 1; *p; p++) {
+    for (char *p = part[0] ? part + 1 : part; *p; p++) {
         if (*p != '/')
             continue;
         *p = '\0';

@@ -1,0 +1,204 @@
+/* The host API's router with an engine that answers what the input says. Input: "METHOD TARGET\n", the body,
+ * and after each
+ * "\n~" one answer of the engine: a digit for the status, then its body; the last one answers everything that
+ * comes after. */
+#include "base/fd.h"
+#include "base/str.h"
+#include "outcall/host_api.h"
+#include "json/json.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ANSWERS_MAX 8
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct world {
+    char dir[32], engine[48], agent[48];
+    int engine_fd, agent_fd;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    const char *answer[ANSWERS_MAX]; /* of the input under way */
+    size_t len[ANSWERS_MAX], n, next;
+    outcall_docker *docker;
+    outcall_networks *networks;
+    outcall_denylist *denylist;
+} w;
+
+static const int statuses[] = {200, 201, 204, 304, 400, 404, 409, 500, 503, 101};
+
+static void say(int fd, int status, const char *body, size_t len)
+{
+    char head[128];
+    (void)oc_format(head, sizeof(head), "HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+                    status, len);
+    if (send(fd, head, strlen(head), MSG_NOSIGNAL) > 0 && len > 0)
+        (void)!send(fd, body, len, MSG_NOSIGNAL);
+}
+
+static void answer(int fd)
+{
+    static const char version[] =
+        "{\"Version\":\"20.10.24\",\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}";
+    char request[65536];
+    ssize_t n = recv(fd, request, sizeof(request) - 1, 0);
+    if (n <= 0)
+        return;
+    request[n] = '\0';
+    if (oc_starts_with(request, "GET /version ")) {
+        say(fd, 200, version, strlen(version));
+        return;
+    }
+    (void)pthread_mutex_lock(&w.lock);
+    if (w.n > 0) {
+        size_t i = OC_MIN(w.next, w.n - 1);
+        w.next++;
+        bool digit = w.len[i] > 0 && w.answer[i][0] >= '0' && w.answer[i][0] <= '9';
+        say(fd, digit ? statuses[w.answer[i][0] - '0'] : 200, w.answer[i] + digit, w.len[i] - digit);
+    }
+    (void)pthread_mutex_unlock(&w.lock);
+}
+
+static void *serve(void *arg)
+{
+    int fd = -1;
+    (void)arg;
+    while ((fd = accept4(w.engine_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0 || errno == EINTR ||
+           errno == ECONNABORTED) {
+        answer(fd);
+        oc_close(fd);
+    }
+    return NULL;
+}
+
+static int listen_on(const char *path)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || oc_copy(sa.sun_path, sizeof(sa.sun_path), path, strlen(path)) < 0 ||
+        bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 64) < 0)
+        abort();
+    return fd;
+}
+
+static void tidy(void)
+{
+    (void)shutdown(w.engine_fd, SHUT_RDWR); /* accept() ends */
+    (void)pthread_join(w.thread, NULL);
+    (void)outcall_networks_free(w.networks);
+    (void)outcall_denylist_unref(w.denylist);
+    (void)outcall_docker_free(w.docker);
+    oc_close(w.engine_fd);
+    oc_close(w.agent_fd);
+    (void)unlink(w.engine);
+    (void)unlink(w.agent);
+    (void)rmdir(w.dir);
+}
+
+static void begin(void)
+{
+    outcall_docker_options o = OUTCALL_DOCKER_OPTIONS_INIT;
+    memcpy(w.dir, "/tmp/outcall-fuzz-XXXXXX", 25);
+    if (!mkdtemp(w.dir))
+        abort();
+    (void)oc_format(w.engine, sizeof(w.engine), "%s/engine.sock", w.dir);
+    (void)oc_format(w.agent, sizeof(w.agent), "%s/agent.sock", w.dir);
+    w.engine_fd = listen_on(w.engine);
+    w.agent_fd = listen_on(w.agent);
+    (void)pthread_mutex_init(&w.lock, NULL);
+    o.docker_host = w.engine;
+    o.timeout_ms = 2000;
+    if (outcall_docker_new(&w.docker, &o, NULL) < 0 ||
+        outcall_networks_new(&w.networks, w.docker, NULL, NULL) < 0 ||
+        outcall_denylist_new(&w.denylist, NULL, NULL) < 0 ||
+        pthread_create(&w.thread, NULL, serve, NULL) != 0 || atexit(tidy) != 0)
+        abort();
+}
+
+static int open_agent(void *userdata, const char *name, char *ret_path, size_t size, outcall_error *err)
+{
+    (void)userdata;
+    (void)name;
+    (void)err;
+    return oc_format(ret_path, size, "%s", w.agent);
+}
+
+static void ask(const char *method, const char *target, const char *body, size_t len)
+{
+    static const outcall_agent_hooks hooks = {open_agent, NULL, NULL, NULL, NULL, NULL};
+    outcall_containers_options c = OUTCALL_CONTAINERS_OPTIONS_INIT;
+    outcall_host_api_options o = OUTCALL_HOST_API_OPTIONS_INIT;
+    OC_CLEANUP(outcall_containers_freep) outcall_containers *containers = NULL;
+    OC_CLEANUP(outcall_host_api_freep) outcall_host_api *h = NULL;
+    OC_FREE char *text = NULL;
+    int status = 0;
+    size_t n = 0;
+    c.docker = w.docker;
+    c.networks = w.networks;
+    c.denylist = w.denylist;
+    c.instance = "/run/fuzz";
+    c.shim_path = "/usr/bin/true";
+    c.hooks = &hooks;
+    if (outcall_containers_new(&containers, &c, NULL) < 0)
+        abort();
+    o.docker = w.docker;
+    o.containers = containers;
+    o.networks = w.networks;
+    if (outcall_host_api_new(&h, &o, NULL) < 0 ||
+        outcall_host_api_handle(h, method, target, body, len, &status, &text, &n, NULL) < 0)
+        abort();
+    if (status < 200 || status > 599 || strlen(text) != n || !oc_utf8_valid(text, n))
+        abort();
+    OC_JSON json_t *j = NULL;
+    if (status >= 400 && (oc_json_load(text, n, &j, NULL) < 0 || oc_json_bool(j, "success", true) ||
+                          !oc_json_string(j, "error", "")[0] || !oc_json_string(j, "code", "")[0]))
+        abort();
+}
+
+/* Takes the answers from the end of the text. Returns where they begin. */
+static size_t split_answers(char *text, size_t len)
+{
+    size_t at = 0, end = len;
+    (void)pthread_mutex_lock(&w.lock);
+    w.n = w.next = 0;
+    for (char *p = memmem(text, len, "\n~", 2); p && w.n < ANSWERS_MAX;
+         p = memmem(p, len - (size_t)(p - text), "\n~", 2)) {
+        if (w.n == 0)
+            end = (size_t)(p - text);
+        else
+            w.len[w.n - 1] = (size_t)(p - w.answer[w.n - 1]);
+        p += 2;
+        at = (size_t)(p - text);
+        w.answer[w.n] = p;
+        w.len[w.n++] = len - at;
+    }
+    (void)pthread_mutex_unlock(&w.lock);
+    return end;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (!w.docker)
+        begin();
+    char *text = calloc(1, size + 1);
+    if (!text)
+        return 0;
+    memcpy(text, data, size);
+    size_t end = split_answers(text, size);
+    char *space = memchr(text, ' ', end), *line = memchr(text, '\n', end);
+    if (space && line && space < line) {
+        *space = *line = '\0';
+        ask(text, space + 1, line + 1, end - (size_t)(line + 1 - text));
+    }
+    (void)pthread_mutex_lock(&w.lock);
+    w.n = 0;
+    (void)pthread_mutex_unlock(&w.lock);
+    free(text);
+    return 0;
+}
