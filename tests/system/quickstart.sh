@@ -66,4 +66,9 @@ left=$(find /tmp -mindepth 1 -maxdepth 1 ! -name clone)
 [ "$(awk '{ print $5 }' /proc/self/mountinfo | sort)" = "$mounts_before" ] || wrong "mounts are left:" "$(cat /proc/self/mountinfo)"
 changed=$(git -c safe.directory='*' status --porcelain)
 [ -z "$changed" ] || wrong "the clone was changed:" "$changed"
+if [ "$result" != 0 ]; then
+    mine | while read -r pid _; do
+        stop_pid "$pid" 5
+    done
+fi
 exit "$result"
