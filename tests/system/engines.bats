@@ -361,7 +361,7 @@ END
 @test "E-013: an inspect after the start that does not show what was approved ends the create" {
     while IFS='|' read -r lie text; do
         echo "lie: $lie"
-        fake "works | before(inspect($lie))"
+        fake "works | before(inspect(${lie//RUN/$T/run}))"
         outcalld_start
         before=$(before_create)
         run --separate-stderr create x
@@ -372,6 +372,7 @@ END
         stop_pid "$FAKE_PID" 5
     done <<'END'
 .HostConfig.Binds = ["/:/host"]|mounts that outcall never asks for: "Binds or VolumesFrom"
+.HostConfig.Binds = ["RUN/agents/outcall-agent-x:/run/outcall:ro"]|mounts that outcall never asks for: "Binds or VolumesFrom"
 .HostConfig.VolumesFrom = ["donor"]|mounts that outcall never asks for: "Binds or VolumesFrom"
 .Mounts = [{Type: "bind", Source: "/etc", Destination: "/run/outcall", RW: false}]|a mount from "/etc"
 .Mounts = [{Type: "bind", Source: "/etc", Destination: "/loot", RW: false}]|there is a mount at "/loot"
@@ -384,7 +385,33 @@ END
 END
 }
 
-@test "E-014: a list with foreign and malformed entries shows ours and nothing else" {
+@test "E-014: Podman tells of every mount as a bind: its own words are taken, others are not" {
+    podman='.podman = true | .server = "4.3.1" | .min_api = "1.24"'
+    ours='"RUN/agents/outcall-agent-x:/run/outcall:ro,rprivate,bind", "RUN/stage/outcall-agent-x/0:/usr/local/bin/outcall:ro,rprivate,bind"'
+    fake "works | $podman | before(inspect(.HostConfig = {Mounts: null, Binds: [${ours//RUN/$T/run}]}))"
+    outcalld_start
+    run create x
+    says 'Container "outcall-agent-x" created and started.'
+    run outcall container remove --force x
+    says 'Container "outcall-agent-x" removed.'
+    outcalld_stop
+    stop_pid "$FAKE_PID" 5
+    for lie in '"/:/host:rw"' '"/etc:/run/outcall:ro"' '"RUN/agents/outcall-agent-x:/run/outcall2:ro"' '"RUN/agents/outcall-agent-x,/run/outcall:ro"' 7; do
+        echo "lie: $lie"
+        all="$ours, $lie"
+        fake "works | $podman | before(inspect(.HostConfig = {Mounts: null, Binds: [${all//RUN/$T/run}]}))"
+        outcalld_start
+        before=$(before_create)
+        run --separate-stderr create x
+        refuses 'container "outcall-agent-x" is not what was approved: mounts that outcall never asks for: "Binds or VolumesFrom"'
+        [ "$(asked "DELETE /v1\.41/containers/$ID\?.*")" = 1 ]
+        nothing_kept "$before"
+        outcalld_stop
+        stop_pid "$FAKE_PID" 5
+    done
+}
+
+@test "E-015: a list with foreign and malformed entries shows ours and nothing else" {
     fake "before({method: \"GET\", path: \"/containers/json\", body: [
         {Id: id, Names: [\"/outcall-agent-good\"], State: \"running\", Labels: {\"managed-by\": \"outcalld\", \"outcall.instance\": \"$T/run\", \"outcall.image\": \"i\"}},
         {Id: id, Names: [\"/outcall-agent-foreign\"], State: \"running\", Labels: {\"managed-by\": \"outcalld\", \"outcall.instance\": \"/elsewhere\"}},
