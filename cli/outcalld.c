@@ -1,12 +1,15 @@
 /* outcalld.c - the host daemon: command line, configuration file, signals and the supervisor around the
  * library's daemon. */
 #include "footprint.h"
+#include "installed.h"
 #include "logsink.h"
 #include "notify.h"
 #include "opt.h"
 #include "outcall/daemon.h"
 #include "outcall/version.h"
 #include "signals.h"
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -205,8 +208,17 @@ static int run(const struct line *line, const outcall_daemon_options *given)
     return status;
 }
 
+/* The built-in default names the prefix of the build; what was installed elsewhere has its shim beside it. */
+static const char *shim_elsewhere(const struct line *line, char buf[PATH_MAX])
+{
+    const char *fallback = outcall_daemon_settings_get(line->settings, "shim");
+    bool missing = access(fallback, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
+    return missing && installed_shim("/proc/self/exe", buf, PATH_MAX) ? buf : NULL;
+}
+
 static int configured(struct line *line)
 {
+    char shim[PATH_MAX];
     outcall_error e = OUTCALL_ERROR_INIT;
     outcall_daemon_options opts;
     const char *path = line->config ? line->config : OUTCALL_DAEMON_CONFIG_PATH;
@@ -216,6 +228,8 @@ static int configured(struct line *line)
     outcall_daemon_settings_options(line->settings, &opts);
     if (!opts.docker_host && engine && engine[0])
         opts.docker_host = engine;
+    if (!opts.shim_path)
+        opts.shim_path = shim_elsewhere(line, shim);
     return line->check_config ? check(&opts) : run(line, &opts);
 }
 

@@ -11,7 +11,10 @@
  *   OUTCALL_E_TIMEOUT (docker_timeout)               it did not answer in time
  *   OUTCALL_E_REMOTE (docker_error or conflict)      it refused; err->status and its own message as err->text
  *   OUTCALL_E_PROTOCOL, _LIMIT (docker_error)        it answered with something that is no answer
+ *   OUTCALL_E_UNSUPPORTED (docker_error)             it speaks no API version that this library knows
+ *   OUTCALL_E_CLOSED                                 outcall_docker_quit ended the call
  *   OUTCALL_E_INVALID (invalid_request)              an argument out of its range; the text names it
+ *   OUTCALL_E_SYSTEM                                 a system call failed; err->sys_errno
  *   OUTCALL_E_NO_MEMORY
  * and those with a name:
  *   OUTCALL_E_NOT_FOUND (container_not_found)        container "<name>" does not exist
@@ -136,11 +139,19 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_containers_watch(outcall_containers *m
 
 /* Creates and starts a container, in the ten steps of spec section 3; the first failure ends it and nothing
  * is left behind (a clean-up that fails is added to err->text). *ret: new. Errors besides those above:
- *   E_INVALID (invalid_request, mount_invalid), E_DENIED (mount_denied): before any call to the engine
+ *   E_INVALID (invalid_request, mount_invalid), E_NOT_FOUND (mount_invalid: no such source), E_DENIED
+ *     (mount_denied): before any call to the engine
  *   E_NOT_FOUND (agent_socket_not_found, shim_not_found, network_not_found, image_not_found)
+ *   E_INVALID (agent_socket_not_found, shim_not_found): it is there and unfit, as the text says
+ *   whatever hooks->open returned
  *   E_DENIED (not_managed): the network is somebody else's
+ *   E_UNSUPPORTED (mount_denied): a bind mount, where none can be pinned; the text says why
+ *   E_DENIED (mount_denied): a volume with a driver or options, or one that covers a path of ours
+ *   E_LIMIT (mount_invalid): more than 256 mounts, with those of the image
  *   E_REMOTE (conflict): the name is taken; Docker's own words
- *   E_DENIED (mount_denied): what was mounted is not what was approved; the container is gone again
+ *   E_EXISTS (conflict): the name's container is just being removed
+ *   E_DENIED (mount_denied, forbidden): what was mounted, or attached as a network, is not what was approved;
+ *     the container is gone again
  * Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_create(outcall_containers *m,
                                                             const outcall_container_spec *spec,
@@ -158,8 +169,9 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_containers_stop(outcall_containers *m,
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_remove(outcall_containers *m, const char *name,
                                                             int force, int *ret_removed, outcall_error *err);
 
-/* Waits until a container does not run. timeout_ms: UINT64_MAX = for ever. stop_fd: -1, or readable = give up
- * with E_CLOSED. *ret_exit_code: 0..255; *ret_oom_killed (may be NULL): 0 or 1. Since 0.1.0. */
+/* Waits until a container does not run. timeout_ms: then E_TIMEOUT (docker_timeout); UINT64_MAX = for ever.
+ * stop_fd: -1, or readable = give up with E_CLOSED. *ret_exit_code: 0..255; *ret_oom_killed (may be NULL): 0
+ * or 1. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_wait(outcall_containers *m, const char *name,
                                                           uint64_t timeout_ms, int stop_fd,
                                                           int *ret_exit_code, int *ret_oom_killed,

@@ -27,7 +27,7 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_log_new(outcall_log **ret, outcall_log
 
 /* Sets what passes: "LEVEL" or "LEVEL,TARGET=LEVEL,...", LEVEL out of error, warn, info, debug, trace; at
  * most 16 targets of at most 31 bytes. Call it before the log is shared: it is not synchronised. Errors:
- * E_INVALID (unknown level, empty or overlong target, too many), E_LIMIT; the old filter then stays. Since
+ * E_INVALID (NULL, unknown level, empty or overlong target, too many); the old filter then stays. Since
  * 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_log_set_filter(outcall_log *log, const char *spec);
 

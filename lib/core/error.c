@@ -178,12 +178,6 @@ void oc_error_at(outcall_error *err, const char *source, int line, int column)
     }
 }
 
-void oc_error_kind(outcall_error *err, int kind)
-{
-    if (err && err->code != 0 && err->kind == 0)
-        err->kind = kind;
-}
-
 void oc_error_append(outcall_error *err, const char *fmt, ...)
 {
     if (!err || err->code == 0)

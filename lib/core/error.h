@@ -28,8 +28,6 @@ static inline int oc_returns(int given, int code)
 
 /* Sets err->source (cut to fit), line and column on a filled object; keeps what is there already. */
 void oc_error_at(outcall_error *err, const char *source, int line, int column);
-/* Replaces the kind of a filled object that has none yet. */
-void oc_error_kind(outcall_error *err, int kind);
 /* Adds "; <fmt>" to the text of a filled object: a second failure on the way out. */
 void oc_error_append(outcall_error *err, const char *fmt, ...) OC_PRINTF(2, 3);
 

@@ -59,6 +59,9 @@ struct oc_route {
 extern const struct oc_route oc_container_routes[], oc_network_routes[],
     oc_status_routes[]; /* end: method NULL */
 
+/* The server's handler: one request through the routes. userdata: the outcall_host_api. */
+void oc_host_api_serve(void *userdata, oc_http_call *call);
+
 /* The arguments, strictly. A value is NULL when absent. OUTCALL_E_INVALID naming the argument. */
 const char *oc_query_get(const struct oc_request *q, const char *name);
 OC_NODISCARD int oc_query_required(const struct oc_request *q, const char *name, const char **ret,

@@ -11,8 +11,6 @@
 #define CONNECTIONS_DEFAULT 256U
 #define GROUPS_MAX          256 /* supplementary groups of a peer that are looked at */
 
-void oc_host_api_serve(void *userdata, oc_http_call *call);
-
 int outcall_host_api_new(outcall_host_api **ret, const outcall_host_api_options *opts, outcall_error *err)
 {
     if (!ret || !opts || !opts->docker || !opts->containers || !opts->networks)

@@ -118,7 +118,6 @@ static void reply_error(oc_http_call *call, int code, int kind, const char *text
 }
 
 /* One request from the server; runs on its connection's thread. */
-void oc_host_api_serve(void *userdata, oc_http_call *call);
 void oc_host_api_serve(void *userdata, oc_http_call *call)
 {
     outcall_host_api *h = userdata;

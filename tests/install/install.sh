@@ -4,10 +4,18 @@
 set -euo pipefail
 
 source=$1
+# shellcheck source=tests/support/engine.sh
+. "$source/tests/support/engine.sh"
 export CC=$2
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-prefix=$work/prefix
+prefix=$work/prefix daemon=
+
+cleanup()
+{
+    [ -z "$daemon" ] || { kill -KILL "$daemon" && wait "$daemon"; } 2>/dev/null
+    rm -rf "$work"
+}
+trap cleanup EXIT
 
 fail()
 {
@@ -15,7 +23,8 @@ fail()
     exit 1
 }
 
-cmake -S "$source" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DOUTCALL_TESTS=OFF -DOUTCALL_EXAMPLES=OFF \
+# Configured for one prefix and installed into another, so that nothing that is built in can be found by luck.
+cmake -S "$source" -B "$work/build" -G Ninja -DCMAKE_INSTALL_PREFIX="$work/nowhere" -DCMAKE_BUILD_TYPE=Release -DOUTCALL_TESTS=OFF -DOUTCALL_EXAMPLES=OFF \
     -DOUTCALL_WERROR=ON >"$work/log" || { cat "$work/log"; fail "configure"; }
 cmake --build "$work/build" -j 2 >"$work/log" || { cat "$work/log"; fail "build"; }
 cmake --install "$work/build" --prefix "$prefix" --strip >"$work/log" || { cat "$work/log"; fail "install"; }
@@ -46,6 +55,33 @@ done
 for file in "$libdir/liboutcall.so" "$prefix/sbin/outcalld" "$prefix/bin/outcall"; do
     [ "$(objdump -p "$file" | grep -c "R.*PATH.*$work/build")" = 0 ] || fail "${file#"$prefix"/} has an rpath into the build folder"
 done
+
+outcall()
+{
+    "$prefix/bin/outcall" --socket "$work/run/host.sock" "$@"
+}
+
+# answers EXPECTED [FLAGS...]: what the installed daemon says to a create. No engine is there, and the helpers come first.
+answers()
+{
+    local expected=$1 text
+    shift
+    "$prefix/sbin/outcalld" --config "$work/outcalld.yaml" --runtime-dir "$work/run" --state-dir "$work/state" \
+        --rules-dir "$work/rules" --docker-host "unix://$work/engine.sock" --no-default-network "$@" 2>"$work/log" &
+    daemon=$!
+    poll 20 outcall status >/dev/null 2>&1 || { cat "$work/log"; fail "outcalld does not answer"; }
+    text=$(outcall container create --image sample 2>&1) && fail "create without an engine"
+    kill "$daemon"
+    wait "$daemon" || { cat "$work/log"; fail "outcalld does not end well"; }
+    daemon=
+    [[ $text = *"$expected"* ]] || fail "expected \"$expected\", got: $text"
+}
+mkdir "$work/rules" && : >"$work/outcalld.yaml"
+answers "shim binary not found at \"$work/none\"" --shim "$work/none"
+answers "cannot reach the Docker Engine at $work/engine.sock"
+mv "$prefix/libexec/outcall/outcall-agent" "$work/away"
+answers "shim binary not found at \"$work/nowhere/libexec/outcall/outcall-agent\""
+mv "$work/away" "$prefix/libexec/outcall/outcall-agent"
 
 export PKG_CONFIG_PATH=$libdir/pkgconfig
 mkdir "$work/use" && cd "$work/use" && cp "$source/examples/version.c" .

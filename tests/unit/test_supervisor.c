@@ -1,13 +1,17 @@
 /* What stands between outcalld and its supervisor: readiness, sockets handed in, log records, signals. */
 #include "../../cli/footprint.h"
+#include "../../cli/installed.h"
 #include "../../cli/logsink.h"
 #include "../../cli/notify.h"
 #include "../../cli/signals.h"
+#include "base/fd.h"
 #include "base/num.h"
+#include "base/str.h"
 #include "outcall/log.h"
 #include "unit/unit.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <poll.h>
 #include <signal.h>
@@ -275,5 +279,35 @@ START_TEST(memory_is_given_back)
 }
 END_TEST
 
+START_TEST(the_shim_of_another_prefix)
+{
+    static const char *const dirs[] = {"sbin", "libexec", "libexec/outcall"};
+    char path[128], self[128], shim[128], found[PATH_MAX];
+    make_dir();
+    for (size_t i = 0; i < OC_ARRAY_SIZE(dirs); i++) {
+        (void)oc_format(path, sizeof(path), "%s/%s", dir, dirs[i]);
+        ck_assert_int_eq(mkdir(path, 0755), 0);
+    }
+    (void)oc_format(path, sizeof(path), "%s/sbin/outcalld", dir);
+    (void)oc_format(self, sizeof(self), "%s/self", dir);
+    (void)oc_format(shim, sizeof(shim), "%s/libexec/outcall/outcall-agent", dir);
+    ck_assert_int_eq(symlink(path, self), 0);
+    ck_assert(!installed_shim(self, found, sizeof(found)));
+    oc_close(open(shim, O_WRONLY | O_CREAT | O_CLOEXEC, 0755));
+    ck_assert(installed_shim(self, found, sizeof(found)));
+    ck_assert_str_eq(found, shim);
+    ck_assert(!installed_shim(self, found, strlen(shim)));
+    ck_assert(installed_shim(self, found, strlen(shim) + 1));
+    ck_assert(!installed_shim(shim, found, sizeof(found))); /* is no symlink */
+    ck_assert_int_eq(unlink(shim), 0);
+    ck_assert_int_eq(unlink(self), 0);
+    for (size_t i = OC_ARRAY_SIZE(dirs); i-- > 0;) {
+        (void)oc_format(path, sizeof(path), "%s/%s", dir, dirs[i]);
+        ck_assert_int_eq(rmdir(path), 0);
+    }
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
 UNIT_MAIN("supervisor", readiness, a_socket_handed_in, log_records, the_journal_is_recognised,
-          signals_become_descriptors, memory_is_given_back)
+          signals_become_descriptors, memory_is_given_back, the_shim_of_another_prefix)
