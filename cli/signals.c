@@ -23,7 +23,7 @@ static void *wait_for_signals(void *userdata)
         int ready = poll(fds, 2, s->on_tick ? s->tick_ms : -1);
         if (ready < 0 && errno != EINTR)
             break;
-        if (ready == 0)
+        if (ready == 0 && s->on_tick)
             s->on_tick(s->userdata);
         if (fds[1].revents)
             return NULL;
