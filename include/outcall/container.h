@@ -199,7 +199,8 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_containers_inspect(outcall_containers 
 /* Everything this instance manages, running or not, sorted by name; only the fields marked (list) are filled.
  * While outcall_containers_watch follows the engine's events, a list that is at most a second old and kept up
  * by them is answered without a call to the engine (at most two seconds old while a fresh one is fetched);
- * what this manager did itself always shows. *ret: new, with outcall_container_info_free_many. Since 0.1.0. */
+ * what this manager did itself always shows. *ret: new, with outcall_container_info_free_many. Since 0.1.0.
+ */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_list(outcall_containers *m,
                                                           outcall_container_info ***ret, size_t *ret_n,
                                                           outcall_error *err);
