@@ -17,6 +17,7 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 #define SETTINGS_MAX 32
+#define TRIM_MS      60000 /* how long after a burst of work its memory is given back */
 
 struct line {
     outcall_daemon_settings *settings;
@@ -139,6 +140,12 @@ static void on_stop(void *userdata)
     tell(userdata, "STOPPING=1");
 }
 
+static void on_tick(void *userdata)
+{
+    (void)userdata;
+    footprint_trim();
+}
+
 static void on_hangup(void *userdata)
 {
     struct host *h = userdata;
@@ -166,6 +173,8 @@ static int serve(struct host *h, const outcall_daemon_options *opts, struct sign
     if (outcall_daemon_new(&h->daemon, opts, &e) < 0)
         return failed(h, &e);
     signals->on_hangup = on_hangup;
+    signals->on_tick = on_tick;
+    signals->tick_ms = TRIM_MS;
     signals->on_stop = on_stop;
     signals->userdata = h;
     int status = EXIT_FAILED;

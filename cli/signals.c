@@ -20,8 +20,11 @@ static void *wait_for_signals(void *userdata)
     struct pollfd fds[] = {{.fd = s->signal_fd, .events = POLLIN}, {.fd = s->quit_fd, .events = POLLIN}};
     for (;;) {
         struct signalfd_siginfo info;
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        int ready = poll(fds, 2, s->on_tick ? s->tick_ms : -1);
+        if (ready < 0 && errno != EINTR)
             break;
+        if (ready == 0 && s->on_tick)
+            s->on_tick(s->userdata);
         if (fds[1].revents)
             return NULL;
         if (!fds[0].revents || read(s->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))

@@ -8,6 +8,8 @@ struct signals {
     int signal_fd, stop_fd, quit_fd; /* stop_fd: readable once the daemon is to stop */
     void (*on_hangup)(void *userdata);
     void (*on_stop)(void *userdata); /* once, before stop_fd becomes readable */
+    void (*on_tick)(void *userdata); /* every tick_ms; NULL = never */
+    int tick_ms;
     void *userdata;
     pthread_t thread;
     int started;

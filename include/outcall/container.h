@@ -138,7 +138,10 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_containers_watch(outcall_containers *m
                                                            outcall_error *err);
 
 /* Creates and starts a container, in the ten steps of spec section 3; the first failure ends it and nothing
- * is left behind (a clean-up that fails is added to err->text). *ret: new. Errors besides those above:
+ * is left behind (a clean-up that fails is added to err->text). As many as there are processors talk to the
+ * engine at the same time; others wait for their turn, in order, for two minutes at most. *ret: new. Errors
+ * besides those above:
+ *   E_TIMEOUT (docker_timeout): its turn did not come
  *   E_INVALID (invalid_request, mount_invalid), E_NOT_FOUND (mount_invalid: no such source), E_DENIED
  *     (mount_denied): before any call to the engine
  *   E_NOT_FOUND (agent_socket_not_found, shim_not_found, network_not_found, image_not_found)
@@ -206,7 +209,10 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_containers_inspect(outcall_containers 
                                                              outcall_error *err);
 
 /* Everything this instance manages, running or not, sorted by name; only the fields marked (list) are filled.
- * *ret: new, with outcall_container_info_free_many. Since 0.1.0. */
+ * While outcall_containers_watch follows the engine's events, a list that is at most a second old and kept up
+ * by them is answered without a call to the engine (at most two seconds old while a fresh one is fetched);
+ * what this manager did itself always shows. *ret: new, with outcall_container_info_free_many. Since 0.1.0.
+ */
 OUTCALL_API OUTCALL_NODISCARD int outcall_containers_list(outcall_containers *m,
                                                           outcall_container_info ***ret, size_t *ret_n,
                                                           outcall_error *err);

@@ -210,6 +210,34 @@ static bool readable(int fd, int timeout_ms)
     return poll(&p, 1, timeout_ms) == 1;
 }
 
+static void on_tick(void *userdata)
+{
+    const struct heard *h = userdata;
+    ck_assert_int_eq((int)write(h->wake[1], "t", 1), 1);
+}
+
+START_TEST(time_passes_between_signals)
+{
+    struct heard h = {0};
+    char c = 0;
+    struct signals s = {
+        .on_hangup = on_hangup, .on_stop = on_stop, .on_tick = on_tick, .tick_ms = 1, .userdata = &h};
+    ck_assert_int_eq(pipe2(h.wake, O_CLOEXEC), 0);
+    ck_assert_int_eq(signals_open(&s), 0);
+    ck_assert_int_eq(signals_start(&s), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert(readable(h.wake[0], 10000));
+        ck_assert_int_eq((int)read(h.wake[0], &c, 1), 1);
+        ck_assert_int_eq(c, 't');
+    }
+    ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
+    ck_assert(readable(s.stop_fd, 10000));
+    signals_close(&s);
+    close(h.wake[0]);
+    close(h.wake[1]);
+}
+END_TEST
+
 START_TEST(signals_become_descriptors)
 {
     struct heard h = {0};
@@ -310,4 +338,5 @@ START_TEST(the_shim_of_another_prefix)
 END_TEST
 
 UNIT_MAIN("supervisor", readiness, a_socket_handed_in, log_records, the_journal_is_recognised,
-          signals_become_descriptors, memory_is_given_back, the_shim_of_another_prefix)
+          time_passes_between_signals, signals_become_descriptors, memory_is_given_back,
+          the_shim_of_another_prefix)
