@@ -59,7 +59,11 @@ static int run(char **argv, int argc)
     if (outcall_networks_new(&networks, docker, "10.200.0.0/16", &err) < 0)
         return failed("networks", &err);
 
+    /* The list knows the usual places; an engine that listens elsewhere must be named. */
     outcall_denylist_options deny = OUTCALL_DENYLIST_OPTIONS_INIT;
+    const char *engine_socket = argv[1];
+    deny.paths = &engine_socket;
+    deny.n_paths = 1;
     __attribute__((cleanup(outcall_denylist_unrefp))) outcall_denylist *denylist = NULL;
     if (outcall_denylist_new(&denylist, &deny, &err) < 0)
         return failed("deny list", &err);

@@ -78,6 +78,9 @@ class Bench:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 return process.communicate()[0], True
+            except BaseException:  # told to stop: the test tidies up after itself
+                os.killpg(process.pid, signal.SIGTERM)
+                raise
 
     def is_red(self, test):
         kind, where, name = mutants.split_test(test)

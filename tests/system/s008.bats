@@ -312,6 +312,9 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(64); signal.pau
         manager "$socket"
         refuses_like "manager: create: agent socket .*$socket.*"
     done
+    # Its directory would be mounted: one that shows a control socket is refused like any other source.
+    manager "$ENGINE_SOCKET"
+    refuses_like 'manager: create: bind mount denied: .*'
     [ "$(containers_n)" = 0 ]
 }
 

@@ -14,10 +14,11 @@ teardown()
     outcall_teardown
 }
 
-# shim [OPTIONS...]: runs it in a container with $T/agent for its sockets' directory, with a timeout of one second.
+# shim: runs it in a container with $T/agent for its sockets' directory, told to wait for one second and given ten.
 shim()
 {
-    run --separate-stderr docker run --rm --network none -e OUTCALL_TIMEOUT_SECS="${TIMEOUT-1}" \
+    run --separate-stderr env DOCKER_CONTEXT= DOCKER_CONFIG="$T/docker-cli" timeout 10 docker -H "$ENGINE" \
+        run --rm --network none -e OUTCALL_TIMEOUT_SECS="${TIMEOUT-1}" \
         -v "$SHIM:/usr/local/bin/outcall:ro" -v "$T/agent:/run/outcall:ro" "$IMAGE" outcall sh -c 'echo ran'
 }
 
@@ -66,10 +67,8 @@ UNREACHABLE='outcalld unreachable — exiting (fail closed)'
 
 @test "S005-EC-004: a daemon that accepts and never answers" {
     daemon_that 'pass'
-    begin=$SECONDS
     shim
     ends_with_5 "$UNREACHABLE"
-    [ $((SECONDS - begin)) -lt 15 ]
 }
 
 @test "S005-EC-004: a timeout that is none" {

@@ -45,7 +45,7 @@ with_volume()
     ln -s "$(dirname "$ENGINE_SOCKET")" "$T/d"
     ln -s nowhere "$T/dangling"
     ln -s loop "$T/loop"
-    denied "$T/a" "$T/b" "$T/b/host.sock" "$T/c" "$T/d"
+    denied "$T/a" "$T/b" "$T/b/host.sock" "$T/b/agents" "$T/c" "$T/d"
     for link in dangling loop; do
         attempt --volume "$T/$link:/mnt/s"
         refuses_like ".*$T/$link.*"

@@ -432,6 +432,9 @@ START_TEST(t10_missing_sources)
     ck_assert_int_eq(err.kind, OUTCALL_KIND_MOUNT_INVALID);
     ck_assert_str_eq(err.source, "/mnt/nothing/here");
     ck_assert_str_eq(err.text, "bind mount source \"/mnt/nothing/here\" does not exist");
+    check_with(l, "/mnt/free/nothing", OUTCALL_E_NOT_FOUND,
+               "bind mount source \"/mnt/free/nothing\" does not exist");
+    ck_assert_int_eq(access("/mnt/free/nothing", F_OK), -1);
     check_with(l, "/mnt/free/file/x", OUTCALL_E_DENIED, NULL);
     check_with(l, "volume", OUTCALL_E_INVALID, NULL);
     check_with(l, "", OUTCALL_E_INVALID, NULL);
