@@ -239,15 +239,15 @@ START_TEST(a_renamed_container_is_killed)
 }
 END_TEST
 
-#define LONG_NAME    \
-    "outcall-agent-" \
-    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+static const char long_name[] =
+    "outcall-agent-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 /* Names that only somebody with the engine in hand can give. */
 START_TEST(a_name_that_is_none_of_ours_is_never_adopted)
 {
-    static const char *const names[] = {"innocent",  "outcall-agent-A", LONG_NAME,
+    static const char *const names[] = {"innocent",  "outcall-agent-A", long_name,
                                         "../../etc", "outcall-agent-",  ""};
+    ck_assert_uint_ge(strlen(long_name), OC_NAME_SIZE);
     for (size_t i = 0; i < OC_ARRAY_SIZE(names); i++) {
         struct manager t;
         OC_FREE char *events = NULL;
@@ -300,7 +300,9 @@ START_TEST(a_second_network_is_noticed)
     OC_FREE char *two = manager_inspect(&t, "outcall-agent-a", ID_A, "running", "");
     char *networks = strstr(two, "{\"outcall-default\":{\"IPAddress\"");
     ck_assert_ptr_nonnull(networks);
-    memcpy(networks, "{\"other-network-x\"", 18); /* as long as ours */
+    static const char other[] = "{\"other-network-x\""; /* as long as ours */
+    for (size_t i = 0; other[i]; i++)
+        networks[i] = other[i];
     OC_FREE char *rule =
         oc_asprintf("{\"path\":\"/containers/outcall-agent-a/json\",\"times\":9,\"body\":%s},", two);
     play(&t,

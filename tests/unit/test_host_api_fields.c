@@ -1,5 +1,6 @@
 /* Every field of every request of the host API wrong in type, range, length, encoding and repetition: the
  * exact words, the status and the code, and not one call to the engine. */
+#include "base/num.h"
 #include "outcall/host_api.h"
 #include "support/manager_fixture.h"
 #include "unit.h"
@@ -7,23 +8,32 @@
 
 #define DATA_MAX ((size_t)4 << 20)
 
+/* "<x*N>" or "<#ff>" at s: appends what it stands for and returns its length; 0 when it is none. */
+static size_t add_marked(struct oc_buf *b, const char *s)
+{
+    size_t len = strcspn(s, ">"), text_n = strcspn(s, "*");
+    uint64_t n = 0;
+    if (s[0] != '<' || s[len] != '>')
+        return 0;
+    if (s[1] == '#' && oc_parse_hex(s + 2, len - 2, 255, &n) == 0) {
+        ck_assert_int_eq(oc_buf_char(b, (char)n), 0);
+        return len + 1;
+    }
+    if (text_n >= len || oc_parse_u64(s + text_n + 1, len - text_n - 1, 1, 100000, &n) < 0)
+        return 0;
+    for (uint64_t i = 0; i < n; i++)
+        ck_assert_int_eq(oc_buf_add(b, s + 1, text_n - 1), 0);
+    return len + 1;
+}
+
 static char *expand(const char *s)
 {
     OC_CLEANUP(oc_buf_done) struct oc_buf b = OC_BUF_INIT;
     while (*s) {
-        char text[16];
-        unsigned byte = 0;
-        int n = 0, used = 0;
-        if (sscanf(s, "<#%2x>%n", &byte, &used) == 1 && used > 0) {
-            ck_assert_int_eq(oc_buf_char(&b, (char)byte), 0);
-            s += used;
-        } else if (*s == '<' && sscanf(s, "<%15[^*]*%d>%n", text, &n, &used) == 2 && used > 0) {
-            for (int i = 0; i < n; i++)
-                ck_assert_int_eq(oc_buf_str(&b, text), 0);
-            s += used;
-        } else {
-            ck_assert_int_eq(oc_buf_char(&b, *s++), 0);
-        }
+        size_t n = add_marked(&b, s);
+        if (n == 0)
+            ck_assert_int_eq(oc_buf_char(&b, *s), 0);
+        s += n ? n : 1;
     }
     char *all = oc_buf_take(&b, NULL);
     ck_assert_ptr_nonnull(all);
