@@ -149,8 +149,10 @@ static int find_by_prefix(outcall_containers *m, struct oc_strings *names, outca
 {
     OC_FREE char *path = NULL;
     OC_JSON json_t *reply = NULL;
+    /* Not "^/...": a container that the engine leaves out would be swept away as gone, and only Docker's
+     * names begin with a slash for its filter. */
     int r = oc_docker_path(&path, err, "/containers/json?all=1&filters=%s",
-                           "{\"name\":[\"^/" OC_CONTAINER_PREFIX "\"]}");
+                           "{\"name\":[\"" OC_CONTAINER_PREFIX "\"]}");
     if (r == 0)
         r = oc_docker_ok(m->docker, "GET", path, NULL, 0, NULL, &reply, err);
     if (r == 0 && !json_is_array(reply))

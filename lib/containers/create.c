@@ -229,6 +229,9 @@ static int create(outcall_containers *m, struct plan *p, outcall_error *err)
         return r;
     p->create_sent = true;
     r = oc_docker_ok(m->docker, "POST", path, body, 0, NULL, &reply, err);
+    if (r == OUTCALL_E_REMOTE && err && strstr(err->text, "container name") &&
+        strstr(err->text, "already in use"))
+        err->kind = OUTCALL_KIND_CONFLICT; /* Podman answers 500 where Docker answers 409 */
     if (r < 0)
         return r;
     const char *id = oc_json_string(reply, "Id", "");

@@ -19,6 +19,13 @@ struct watch {
     bool connected;
 };
 
+/* In Docker's words; Podman has one of its own. */
+static const char *action_of(const json_t *event)
+{
+    const char *action = oc_json_string(event, "Action", "");
+    return strcmp(action, "remove") == 0 ? "destroy" : action;
+}
+
 static const char *attribute(const json_t *event, const char *key)
 {
     return json_string_value(json_object_get(oc_json_get(event, "Actor.Attributes"), key));
@@ -81,7 +88,9 @@ static void on_rename(outcall_containers *m, const char *name, const char *id, c
 {
     outcall_error why = OUTCALL_ERROR_INIT;
     const char *old = attribute(event, "oldName");
-    old = old ? old + (old[0] == '/') : "";
+    char known[OC_NAME_SIZE] = "";
+    (void)oc_name_of(m, id, known); /* Podman does not say what it was called */
+    old = old ? old + (old[0] == '/') : known;
     (void)oc_fail_kind(&why, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN,
                        "container \"%s\" was renamed to \"%s\"", old, name);
     oc_quarantine(m, old, id, &why);
@@ -116,7 +125,7 @@ static void on_exec(outcall_containers *m, const char *name, const char *id, con
 
 static void on_container(outcall_containers *m, const json_t *event)
 {
-    const char *action = oc_json_string(event, "Action", ""), *id = oc_json_string(event, "Actor.ID", "");
+    const char *action = action_of(event), *id = oc_json_string(event, "Actor.ID", "");
     const char *name = attribute(event, "name");
     if (!name || !oc_is_ours(m, oc_json_get(event, "Actor.Attributes")))
         return;
@@ -149,7 +158,8 @@ static int on_event(void *userdata, const json_t *event, uint64_t time_ns)
         on_container(w->m, event);
     } else if (strcmp(type, "network") == 0) {
         char name[OC_NAME_SIZE];
-        const char *id = attribute(event, "container");
+        const char *container = attribute(event, "container"); /* Podman: the actor itself */
+        const char *id = container ? container : oc_json_string(event, "Actor.ID", "");
         if (id && oc_name_of(w->m, id, name))
             look_again(w->m, name, true); /* attests its networks too */
     }
@@ -172,8 +182,8 @@ static void on_open(void *userdata)
 
 static json_t *filters(void)
 {
-    return json_pack("{s:[s, s], s:[s, s, s, s, s, s, s]}", "type", "container", "network", "event", "start",
-                     "die", "destroy", "rename", "update", "exec_create", "connect");
+    return json_pack("{s:[s, s], s:[s, s, s, s, s, s, s, s]}", "type", "container", "network", "event",
+                     "start", "die", "destroy", "remove", "rename", "update", "exec_create", "connect");
 }
 
 int outcall_containers_watch(outcall_containers *m, int stop_fd, outcall_error *err)

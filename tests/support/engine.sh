@@ -238,27 +238,38 @@ podman_answers()
     curl -fs --max-time 5 --unix-socket "$ENGINE_DIR/podman.sock" http://podman/version >/dev/null
 }
 
-# engine_podman: Podman's Docker-compatible service beside the engine, with its own storage, network namespace and
-# the plain image; sets PODMAN_PID, PODMAN_SOCKET. Podman asks for more open files than
-# every kernel allows, and for an init that Debian does not install with it: the one of docker.io does.
-engine_podman()
+# podman_up: Podman's Docker-compatible service in ENGINE_DIR, with its own storage and network namespace (that of
+# ENGINE_NETNS_PID when that is set); sets PODMAN_PID, PODMAN_SOCKET. Podman asks for more open files than every kernel
+# allows, and for an init that Debian does not install with it: the one of docker.io does.
+podman_up()
 {
-    local root
+    local enter=(unshare -n)
     PODMAN_PID='' PODMAN_SOCKET=$ENGINE_DIR/podman.sock
     command -v podman >/dev/null || { echo "podman is not installed" >&2; return 1; }
+    [ -z "${ENGINE_NETNS_PID:-}" ] || enter=(nsenter --net="/proc/$ENGINE_NETNS_PID/ns/net" --)
     mkdir -p "$ENGINE_DIR/podman"
+    rm -f "$PODMAN_SOCKET"
     printf '[containers]\ndefault_ulimits = ["nofile=1024:1024","nproc=1024:1024"]\n[engine]\ninit_path = "/usr/bin/docker-init"\n' >"$ENGINE_DIR/containers.conf"
-    setsid unshare -n sh -c 'ip link set lo up && exec env CONTAINERS_CONF="$0/containers.conf" TMPDIR="$0/podman" podman \
+    [ -e "$ENGINE_DIR/registries.conf" ] || : >"$ENGINE_DIR/registries.conf"
+    setsid "${enter[@]}" sh -c 'ip link set lo up && exec env CONTAINERS_CONF="$0/containers.conf" \
+        CONTAINERS_REGISTRIES_CONF="$0/registries.conf" TMPDIR="$0/podman" podman \
         --root "$0/podman/root" --runroot "$0/podman/run" --tmpdir "$0/podman/tmp" --network-config-dir "$0/podman/net" \
         --storage-driver overlay --cgroup-manager cgroupfs --events-backend file \
-        system service --time 0 "unix://$0/podman.sock"' "$ENGINE_DIR" </dev/null >"$ENGINE_DIR/podman.log" 2>&1 3>&- 4>&- &
+        system service --time 0 "unix://$0/podman.sock"' "$ENGINE_DIR" </dev/null >>"$ENGINE_DIR/podman.log" 2>&1 3>&- 4>&- &
     PODMAN_PID=$!
     disown "$PODMAN_PID"
     poll 20 podman_answers
     pid_gone "$PODMAN_PID" && { cat "$ENGINE_DIR/podman.log" >&2; return 1; }
-    root=$(mktemp -d "$ENGINE_DIR/rootfs.XXXXXX") || return 1
+    return 0
+}
+
+# engine_podman: the service, and the plain image in it.
+engine_podman()
+{
+    local root
+    podman_up && root=$(mktemp -d "$ENGINE_DIR/rootfs.XXXXXX") || return 1
     engine_rootfs "$root" && tar -C "$root" -c . |
-        DOCKER_CONFIG="$ENGINE_DIR/cli" command docker -H "unix://$PODMAN_SOCKET" import - "$ENGINE_IMAGE:latest" >/dev/null
+        DOCKER_CONFIG="$ENGINE_DIR/cli" command docker -H "unix://$PODMAN_SOCKET" import -c 'CMD ["/bin/sh"]' - "$ENGINE_IMAGE:latest" >/dev/null
     local result=$?
     rm -rf "$root"
     return $result

@@ -16,6 +16,34 @@ SHIM=$OUTCALL_BUILD/shim/outcall-agent
 IMAGE=$ENGINE_IMAGE
 SUBNETS=10.200.0.0/16
 
+# OUTCALL_TEST_ENGINE=podman: the file's tests run against Podman's Docker-compatible service instead of the suite's dockerd,
+# but for those that docs/podman.md says it cannot do. One service for the whole file, in a network namespace of its own.
+setup_file()
+{
+    [ "${OUTCALL_TEST_ENGINE:-docker}" = podman ] && [ -z "${OUTCALL_TEST_SKIP:-}" ] || return 0
+    command -v podman >/dev/null || { export OUTCALL_TEST_SKIP="podman is not installed"; return 0; }
+    REGISTRY_PID='' PODMAN_PID='' ENGINE_PID='' ENGINE_NETNS_PID=''
+    # The registry's port is known once it runs in the service's namespace, and the service reads its settings only once.
+    engine_dir && engine_podman && ENGINE_PID=$PODMAN_PID && engine_registry && ENGINE_PID='' &&
+        printf '[[registry]]\nlocation = "%s"\ninsecure = true\n' "$REGISTRY" >"$ENGINE_DIR/registries.conf" &&
+        { [ -z "$REGISTRY_PID" ] || { stop_pid "$PODMAN_PID" 5 && ENGINE_NETNS_PID=$REGISTRY_PID podman_up; }; } ||
+        { ENGINE_PID='' engine_clean; return 1; }
+    export OUTCALL_TEST_DOCKER=unix://$PODMAN_SOCKET OUTCALL_TEST_ENGINE_PID=$PODMAN_PID OUTCALL_TEST_ENGINE_DIR=$ENGINE_DIR \
+        OUTCALL_TEST_REGISTRY=$REGISTRY OUTCALL_TEST_REGISTRY_PID=$REGISTRY_PID
+}
+
+teardown_file()
+{
+    [ "${OUTCALL_TEST_ENGINE:-docker}" = podman ] && [ -n "${OUTCALL_TEST_REGISTRY_PID:-}" ] || return 0
+    ENGINE_DIR=$OUTCALL_TEST_ENGINE_DIR PODMAN_PID=$OUTCALL_TEST_ENGINE_PID REGISTRY_PID=$OUTCALL_TEST_REGISTRY_PID ENGINE_PID='' engine_clean
+}
+
+# podman_cannot NAME: why this test is left out against Podman; nothing when it is not.
+podman_cannot()
+{
+    awk -F ' *[|] *' -v name="$1" '$2 == name { print $3 }' "$OUTCALL_SOURCE/docs/podman.md"
+}
+
 # A test that cannot run is skipped with the reason, and fails where everything must work.
 cannot_run()
 {
@@ -40,9 +68,14 @@ need()
 
 outcall_setup()
 {
+    local why
     [ -z "${OUTCALL_TEST_SKIP:-}" ] || cannot_run "$OUTCALL_TEST_SKIP" || return 1
     [ -n "${OUTCALL_TEST_DOCKER:-}" ] || cannot_run "no engine is running: use ctest or tests/run.sh" || return 1
     need "$OUTCALL" "$OUTCALLD" "$SHIM" jq curl || return 1
+    if [ "${OUTCALL_TEST_ENGINE:-docker}" = podman ]; then
+        why=$(podman_cannot "$BATS_TEST_DESCRIPTION")
+        [ -z "$why" ] || skip "Podman: $why"
+    fi
     ENGINE=$OUTCALL_TEST_DOCKER
     ENGINE_SOCKET=${OUTCALL_TEST_DOCKER#unix://}
     ENGINE_PID=$OUTCALL_TEST_ENGINE_PID
@@ -68,7 +101,7 @@ clean_engine()
     ids=$(docker ps -aq)
     # shellcheck disable=SC2086
     [ -z "$ids" ] || docker rm -f -v $ids >/dev/null
-    ids=$(docker network ls -q --filter type=custom)
+    ids=$(docker network ls --format '{{.Name}}' | grep -vxE 'bridge|host|none|podman') # Podman knows no filter for them
     # shellcheck disable=SC2086
     [ -z "$ids" ] || docker network rm $ids >/dev/null
     ids=$(docker volume ls -q)
@@ -363,6 +396,17 @@ private_engine()
     engine_dir && PRIVATE_ENGINE=$ENGINE_DIR && engine_up && engine_images || return 1
     ENGINE=unix://$ENGINE_DIR/docker.sock
     ENGINE_SOCKET=$ENGINE_DIR/docker.sock
+}
+
+# private_podman: the same with Podman.
+private_podman()
+{
+    REGISTRY_PID='' PODMAN_PID='' ENGINE_PID='' ENGINE_NETNS_PID=''
+    engine_dir && PRIVATE_ENGINE=$ENGINE_DIR && engine_podman || return 1
+    ENGINE_PID=$PODMAN_PID
+    ENGINE=unix://$PODMAN_SOCKET
+    ENGINE_SOCKET=$PODMAN_SOCKET
+    DOCKER_HOST_OF_DAEMON=$ENGINE
 }
 
 tap_listens()

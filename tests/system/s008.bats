@@ -274,8 +274,10 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(64); signal.pau
     outcalld_start
     create taken
     before=$(leftovers)
+    conflict='.*[Cc]onflict.*/outcall-agent-NAME.* already in use.*'
+    [ "${OUTCALL_TEST_ENGINE:-docker}" = docker ] || conflict='.*container name "outcall-agent-NAME" is already in use.*'
     run --separate-stderr create taken
-    refuses_like '.*[Cc]onflict.*/outcall-agent-taken.* already in use.*'
+    refuses_like "${conflict/NAME/taken}"
     api POST /api/v1/container/create "{\"image\":\"$IMAGE\",\"name\":\"taken\"}"
     api_says 409 conflict
     left_as "$before"
@@ -283,7 +285,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(64); signal.pau
     # A name held by somebody else's container.
     docker create --name outcall-agent-foreign "$IMAGE"
     run --separate-stderr create foreign
-    refuses_like '.*[Cc]onflict.*/outcall-agent-foreign.* already in use.*'
+    refuses_like "${conflict/NAME/foreign}"
 }
 
 @test "S008-EC-014: memory above what the host has is passed on" {
