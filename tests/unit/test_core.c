@@ -14,7 +14,6 @@ START_TEST(the_first_failure_wins)
     ck_assert_int_eq(oc_fail(&e, OUTCALL_E_INVALID, "two"), OUTCALL_E_INVALID);
     ck_assert_int_eq(oc_no_memory(&e), OUTCALL_E_NO_MEMORY);
     ck_assert_int_eq(oc_fail_code(&e, OUTCALL_E_LIMIT, "three"), OUTCALL_E_LIMIT);
-    oc_error_kind(&e, OUTCALL_KIND_INTERNAL);
     ck_assert_int_eq(e.code, OUTCALL_E_DENIED);
     ck_assert_int_eq(e.kind, OUTCALL_KIND_MOUNT_DENIED);
     ck_assert_str_eq(e.text, "one 1");
@@ -27,7 +26,6 @@ START_TEST(the_first_failure_wins)
     ck_assert_str_eq(line, "file:3:4: one 1; and two");
     outcall_error_clear(&e);
     oc_error_at(&e, "file", 3, 4); /* an empty one stays empty */
-    oc_error_kind(&e, OUTCALL_KIND_INTERNAL);
     oc_error_append(&e, "x");
     static const outcall_error empty = OUTCALL_ERROR_INIT;
     ck_assert_mem_eq(&e, &empty, sizeof(e));
@@ -40,7 +38,6 @@ START_TEST(nobody_needs_an_error)
     ck_assert_int_eq(oc_fail(NULL, OUTCALL_E_INVALID, "x"), OUTCALL_E_INVALID);
     ck_assert_int_eq(oc_fail_errno(NULL, "x"), OUTCALL_E_SYSTEM);
     oc_error_at(NULL, "x", 1, 1);
-    oc_error_kind(NULL, 1);
     oc_error_append(NULL, "x");
     outcall_error_clear(NULL);
     ck_assert_int_eq(outcall_error_format(NULL, line, sizeof(line)), 2);
