@@ -43,6 +43,7 @@ int oc_volume_ready(outcall_containers *m, const char *name, bool *ret_new, outc
     int r = oc_docker_path(&path, err, "/volumes/%s", name);
     if (r == 0)
         r = oc_docker_call(m->docker, "GET", path, NULL, 0, &status, &reply, err);
+    *ret_new = false;
     if (r < 0)
         return r;
     if (status == 404) {
