@@ -98,29 +98,39 @@ static void on_rename(outcall_containers *m, const char *name, const char *id, c
         look_again(m, old, true);
 }
 
+/* Was it let in without more rights than the container has? What cannot be found out counts as no, but on
+ * Podman, which forgets such a process as soon as it has ended. */
+static int check_exec(outcall_containers *m, const char *name, const char *exec_id, outcall_error *err)
+{
+    OC_FREE char *path = NULL;
+    OC_JSON json_t *exec = NULL;
+    struct oc_docker_state engine;
+    int status = 0;
+    int r = oc_docker_path(&path, err, "/exec/%s/json", exec_id);
+    if (r == 0)
+        r = oc_docker_call(m->docker, "GET", path, NULL, 0, &status, &exec, err);
+    if (r < 0)
+        return r;
+    oc_docker_state(m->docker, &engine);
+    if (status == 404 && engine.is_podman)
+        return 0;
+    if (status != 200)
+        return oc_docker_fail(err, status, exec);
+    return !oc_json_bool(exec, "ProcessConfig.privileged", !engine.is_podman)
+               ? 0
+               : oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN,
+                              "a privileged process was started in container \"%s\"", name);
+}
+
 /* A process that was let into a container from outside is harmless as long as it is held by the same walls.
  */
 static void on_exec(outcall_containers *m, const char *name, const char *id, const json_t *event)
 {
     outcall_error e = OUTCALL_ERROR_INIT;
-    OC_FREE char *path = NULL;
-    OC_JSON json_t *exec = NULL;
-    int status = 0;
     const char *exec_id = attribute(event, "execID");
     oc_event(m, "exec", name, id, "");
-    int r = oc_docker_path(&path, &e, "/exec/%s/json", exec_id ? exec_id : "");
-    if (r == 0)
-        r = oc_docker_call(m->docker, "GET", path, NULL, 0, &status, &exec, &e);
-    if (r < 0) {
-        oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &e, "an exec in \"%s\" could not be inspected",
-                     name);
-        return;
-    }
-    if (status == 200 && oc_json_bool(exec, "ProcessConfig.privileged", false)) {
-        (void)oc_fail_kind(&e, OUTCALL_E_DENIED, OUTCALL_KIND_FORBIDDEN,
-                           "a privileged process was started in container \"%s\"", name);
+    if (check_exec(m, name, exec_id ? exec_id : "", &e) < 0)
         oc_quarantine(m, name, id, &e);
-    }
 }
 
 static void on_container(outcall_containers *m, const json_t *event)
@@ -130,7 +140,9 @@ static void on_container(outcall_containers *m, const json_t *event)
     if (!name || !oc_is_ours(m, oc_json_get(event, "Actor.Attributes")))
         return;
     oc_view_event(&m->view, action, id, oc_is_being_made(m, name));
-    if (strcmp(action, "start") == 0) {
+    if (strcmp(action, "create") == 0) {
+        look_again(m, name, false); /* one that nobody is making any more: its maker had given up */
+    } else if (strcmp(action, "start") == 0) {
         on_start(m, name, id);
     } else if (strcmp(action, "rename") == 0) {
         on_rename(m, name, id, event);
@@ -182,8 +194,9 @@ static void on_open(void *userdata)
 
 static json_t *filters(void)
 {
-    return json_pack("{s:[s, s], s:[s, s, s, s, s, s, s, s]}", "type", "container", "network", "event",
-                     "start", "die", "destroy", "remove", "rename", "update", "exec_create", "connect");
+    return json_pack("{s:[s, s], s:[s, s, s, s, s, s, s, s, s]}", "type", "container", "network", "event",
+                     "create", "start", "die", "destroy", "remove", "rename", "update", "exec_create",
+                     "connect");
 }
 
 int outcall_containers_watch(outcall_containers *m, int stop_fd, outcall_error *err)

@@ -285,6 +285,10 @@ START_TEST(a_privileged_process_costs_the_container_its_life)
          RULE("GET", "/exec/e1/json", "\"body\":{\"ProcessConfig\":{\"privileged\":false}}"),
          "exec outcall-agent-a;", "GET", "/exec/e1/json");
     ck_assert(!manager_saw(&t, "quarantine"));
+    /* not to be found out: the same */
+    play(&t, EVENT("exec_create: sh", ID_A, "outcall-agent-a", "\\\"execID\\\":\\\"e2\\\","),
+         RULE("GET", "/exec/e2/json", "\"status\":404,\"body\":{\"message\":\"no such exec\"}"),
+         "quarantine outcall-agent-a;", "POST", ID_A "/kill");
     play(&t, EVENT("exec_create: sh", ID_A, "outcall-agent-a", "\\\"execID\\\":\\\"e1\\\","),
          RULE("GET", "/exec/e1/json", "\"body\":{\"ProcessConfig\":{\"privileged\":true}}"),
          "quarantine outcall-agent-a;", "POST", ID_A "/kill");
