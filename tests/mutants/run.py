@@ -108,9 +108,10 @@ class Bench:
         return late or results == ["not ok"], text
 
 
-def first_failure(text):
+def first_failure(test, text):
     """What exactly turned red: a test that fails for another reason than the missing defence proves nothing."""
-    found = re.search(r"^#\s+`(.*)' failed|^\S+:\d+:[FE]:[^:]*:(.*)$", text, re.M)
+    name = re.escape(test.split(" ", 2)[2])
+    found = re.search(rf"^#\s+`(.*)' failed|^\S+:\d+:[FE]:[^:]*:{name}:\d+: (.*)$", text, re.M)
     return next((g for g in found.groups() if g), "").strip()[:160] if found else "hung"
 
 
@@ -130,7 +131,7 @@ def judge(bench, mutant, options):
             if not red:
                 green.append(test)
             elif options.why:
-                print(f"    {test}: {first_failure(text)}")
+                print(f"    {test}: {first_failure(test, text)}")
         return green
     finally:
         for file, text in originals.items():

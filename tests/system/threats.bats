@@ -550,10 +550,10 @@ while True:
     poll 5 grep -qa leaked "$T/queries"
     outcalld_start
     create quiet
-    gateway=$(docker network inspect -f '{{(index .IPAM.Config 0).Gateway}}' outcall-default)
-    [ "$(docker inspect -f '{{json .HostConfig.Dns}}' outcall-agent-quiet)" = "[\"$gateway\"]" ]
     run inside outcall-agent-quiet timeout 3 nslookup -type=a secret.example.com
     [ "$status" != 0 ]
     run grep -qa secret "$T/queries"
     [ "$status" = 1 ]
+    gateway=$(docker network inspect -f '{{(index .IPAM.Config 0).Gateway}}' outcall-default)
+    [ "$(docker inspect -f '{{json .HostConfig.Dns}}' outcall-agent-quiet)" = "[\"$gateway\"]" ]
 }
