@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "containers/attest.h"
 #include "containers/engine_calls.h"
+#include "containers/helpers.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "docker/engine.h"
@@ -45,19 +46,6 @@ void oc_forget(outcall_containers *m, const char *name)
                      name);
 }
 
-/* Where the container's agent socket is; opens it (again). */
-static int agent_dir(outcall_containers *m, const char *name, char dir[PATH_MAX], outcall_error *err)
-{
-    char path[PATH_MAX] = "";
-    int r = m->agent_socket_path
-                ? oc_copy(path, sizeof(path), m->agent_socket_path, strlen(m->agent_socket_path))
-                : m->hooks.open(m->hooks.userdata, name, path, sizeof(path), err);
-    if (r < 0)
-        return oc_fail(err, r, "agent socket of \"%s\" could not be opened", name);
-    const char *slash = strrchr(path, '/');
-    return oc_copy(dir, PATH_MAX, path, slash && slash > path ? (size_t)(slash - path) : 1);
-}
-
 /* It runs: attest it, and let its requests be answered. */
 static bool adopt_running(outcall_containers *m, const char *name, const char *dir, const json_t *inspect)
 {
@@ -95,7 +83,7 @@ int oc_look(outcall_containers *m, const char *name, char id[OUTCALL_CONTAINER_I
 {
     outcall_error e = OUTCALL_ERROR_INIT;
     OC_JSON json_t *inspect = NULL;
-    char dir[PATH_MAX];
+    char path[PATH_MAX], dir[PATH_MAX];
     int r = oc_inspect(m, name, &inspect, &e);
     if (r == OUTCALL_E_NOT_FOUND || r == OUTCALL_E_DENIED) {
         oc_forget(m, name);
@@ -114,7 +102,7 @@ int oc_look(outcall_containers *m, const char *name, char id[OUTCALL_CONTAINER_I
             id[0] = '\0';
         return 0;
     }
-    if (agent_dir(m, name, dir, &e) < 0)
+    if (oc_agent_socket_open(m, name, path, dir, &e) < 0)
         oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "\"%s\" has no way to ask", name);
     else if (oc_json_bool(inspect, "State.Running", false))
         *attested = adopt_running(m, name, dir, inspect);

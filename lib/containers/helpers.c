@@ -54,22 +54,24 @@ static int check_fixed_dir(outcall_containers *m, const char *dir, outcall_error
     return outcall_denylist_check(m->denylist, &mount, &pin, err);
 }
 
-static int open_agent(outcall_containers *m, const char *name, char dir[PATH_MAX], outcall_error *err)
+int oc_agent_socket_open(outcall_containers *m, const char *name, char path[PATH_MAX], char dir[PATH_MAX],
+                         outcall_error *err)
 {
-    char path[PATH_MAX] = "";
-    int r = 0;
-    if (m->agent_socket_path)
-        r = oc_copy(path, sizeof(path), m->agent_socket_path, strlen(m->agent_socket_path));
-    else
-        r = m->hooks.open(m->hooks.userdata, name, path, sizeof(path), err);
+    path[0] = '\0';
+    int r = m->agent_socket_path ? oc_copy(path, PATH_MAX, m->agent_socket_path, strlen(m->agent_socket_path))
+                                 : m->hooks.open(m->hooks.userdata, name, path, PATH_MAX, err);
     if (r < 0)
         return oc_fail(err, r, "agent socket of \"%s\" could not be opened", name);
-    r = check_socket(path, err);
-    if (r < 0)
-        return r;
     const char *slash = strrchr(path, '/');
-    size_t n = slash && slash > path ? (size_t)(slash - path) : 1;
-    r = oc_copy(dir, PATH_MAX, path, n);
+    return oc_copy(dir, PATH_MAX, path, slash && slash > path ? (size_t)(slash - path) : 1);
+}
+
+static int open_agent(outcall_containers *m, const char *name, char dir[PATH_MAX], outcall_error *err)
+{
+    char path[PATH_MAX];
+    int r = oc_agent_socket_open(m, name, path, dir, err);
+    if (r == 0)
+        r = check_socket(path, err);
     return r == 0 && m->agent_socket_path ? check_fixed_dir(m, dir, err) : r;
 }
 

@@ -10,6 +10,11 @@ struct oc_helpers {
     int shim_fd;              /* new, O_PATH: exactly what was checked; -1 before */
 };
 
+/* Opens the container's agent socket (again) through the hooks, unless its path is fixed: path, and the
+ * directory that the container gets to see. Whatever the hook returns. */
+OC_NODISCARD int oc_agent_socket_open(outcall_containers *m, const char *name, char path[PATH_MAX],
+                                      char dir[PATH_MAX], outcall_error *err);
+
 /* Opens the container's agent socket (hooks) and checks both. OUTCALL_E_NOT_FOUND (kinds
  * AGENT_SOCKET_NOT_FOUND, SHIM_NOT_FOUND), OUTCALL_E_INVALID (same kinds: of the wrong type), _DENIED (a
  * fixed socket in a directory that must not be shown), whatever the hook returns. */

@@ -3,14 +3,13 @@
 #include "base/name.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "containers/spec.h"
 #include "core/error.h"
 #include "host_api/api.h"
 #include <string.h>
 
 #define STOP_DEFAULT_S 10U
 #define STOP_MAX_S     300
-#define STRINGS_MAX    1024
-#define LABELS_MAX     64
 #define NANO           1000000000.0
 
 struct create_request {
@@ -29,21 +28,21 @@ struct create_request {
     }
 
 static const struct oc_json_field create_fields[] = {
-    F(image, OC_JSON_STRING, true, 1, 512),
+    F(image, OC_JSON_STRING, true, 1, OC_IMAGE_NAME_MAX),
     F(network, OC_JSON_STRING, false, 1, 128),
     F(name, OC_JSON_STRING, false, 1, 128),
     F(user, OC_JSON_STRING, false, 1, 64),
     F(working_dir, OC_JSON_STRING, false, 1, 4095),
-    F(memory_limit, OC_JSON_U64, false, 6291456, INT64_MAX),
-    F(tmp_size, OC_JSON_U64, false, 4096, INT64_MAX),
-    F(cpu_shares, OC_JSON_U32, false, 2, 262144),
-    F(pids_limit, OC_JSON_U32, false, 1, 4194304),
+    F(memory_limit, OC_JSON_U64, false, OC_MEMORY_MIN, INT64_MAX),
+    F(tmp_size, OC_JSON_U64, false, OC_TMP_SIZE_MIN, INT64_MAX),
+    F(cpu_shares, OC_JSON_U32, false, OC_SHARES_MIN, OC_SHARES_MAX),
+    F(pids_limit, OC_JSON_U32, false, 1, OC_PIDS_MAX),
     F(cpus, OC_JSON_DOUBLE, false, 0, 1000000),
-    F(env, OC_JSON_STRINGS, false, 0, STRINGS_MAX),
-    F(cmd, OC_JSON_STRINGS, false, 0, STRINGS_MAX),
-    F(entrypoint, OC_JSON_STRINGS, false, 0, STRINGS_MAX),
+    F(env, OC_JSON_STRINGS, false, 0, OC_SPEC_STRINGS_MAX),
+    F(cmd, OC_JSON_STRINGS, false, 0, OC_SPEC_STRINGS_MAX),
+    F(entrypoint, OC_JSON_STRINGS, false, 0, OC_SPEC_STRINGS_MAX),
     F(volumes, OC_JSON_STRINGS, false, 0, OUTCALL_MOUNTS_MAX),
-    F(labels, OC_JSON_STRING_MAP, false, 0, LABELS_MAX),
+    F(labels, OC_JSON_STRING_MAP, false, 0, OC_SPEC_LABELS_MAX),
     F(interactive, OC_JSON_BOOL, false, 0, 0),
     F(tty, OC_JSON_BOOL, false, 0, 0),
 };
@@ -345,7 +344,7 @@ struct pull_request {
 static int pull(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall_error *err)
 {
     static const struct oc_json_field fields[] = {
-        {"image", OC_JSON_STRING, offsetof(struct pull_request, image), true, 1, 512},
+        {"image", OC_JSON_STRING, offsetof(struct pull_request, image), true, 1, OC_IMAGE_NAME_MAX},
     };
     struct pull_request p = {NULL};
     OC_JSON json_t *json = NULL;

@@ -167,7 +167,7 @@ START_TEST(overlaps_are_refused_by_name)
     fixture_failed(&f, outcall_networks_create(m, "x", "127.0.3.0/24", NULL, NULL, &info, &f.err),
                    OUTCALL_E_EXISTS, OUTCALL_KIND_CONFLICT, "overlaps address of interface \"lo\"");
     ck_assert_uint_eq(fake_engine_count(f.engine, "POST", NULL), 0);
-    m = outcall_networks_free(m);
+    (void)outcall_networks_free(m);
     m = manager(&f, "198.18.4.0/22");
     fixture_failed(&f, outcall_networks_create(m, "x", NULL, NULL, NULL, &info, &f.err), OUTCALL_E_EXISTS,
                    OUTCALL_KIND_CONFLICT, "no free /24 is left in 198.18.4.0/22");
