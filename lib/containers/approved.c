@@ -81,7 +81,7 @@ static bool parse_words(const char *text, outcall_expected_mount *x, const char 
 static int not_ours(outcall_error *err, const char *what)
 {
     return oc_fail_kind(err, OUTCALL_E_DENIED, OUTCALL_KIND_MOUNT_DENIED,
-                        "the label of approved mounts is not one of outcall's: %s", what);
+                        "the label of its mounts is not one of outcall's: %s", what);
 }
 
 int oc_approved_parse(const char *text, struct oc_approved *ret, outcall_error *err)

@@ -110,8 +110,9 @@ static bool is_podmans_word_for(const json_t *mount, const char *bind)
 static bool is_only_podmans_word(outcall_containers *m, const json_t *inspect, const char *bind)
 {
     const json_t *mounts = json_object_get(inspect, "Mounts");
-    struct oc_docker_state state;
-    oc_docker_state(m->docker, &state);
+    struct oc_docker_state state = {.is_podman = false};
+    if (m->docker)
+        oc_docker_state(m->docker, &state);
     for (size_t i = 0; bind && state.is_podman && i < json_array_size(mounts); i++)
         if (is_podmans_word_for(json_array_get(mounts, i), bind))
             return true;
@@ -156,10 +157,14 @@ static int collect(outcall_containers *m, const char *name, const char *agent_di
 {
     const char *label =
         json_string_value(json_object_get(oc_json_get(inspect, "Config.Labels"), OC_LABEL_MOUNTS));
-    int r =
-        label ? oc_approved_parse(label, a, err) : differs(err, name, "there is no label", OC_LABEL_MOUNTS);
-    if (r == 0)
-        r = check_engine_words(m, name, agent_dir, inspect, a, err);
+    outcall_error why = OUTCALL_ERROR_INIT;
+    if (!label)
+        return differs(err, name, "there is no label", OC_LABEL_MOUNTS);
+    int r = oc_approved_parse(label, a, &why);
+    if (r < 0)
+        return oc_fail_kind(err, r, why.kind, "container \"%s\" is not what was approved: %s", name,
+                            why.text);
+    r = check_engine_words(m, name, agent_dir, inspect, a, err);
     return r < 0 ? r : find_volumes(name, inspect, a, err);
 }
 

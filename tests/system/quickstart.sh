@@ -40,11 +40,14 @@ mine()
 {
     local entry
     for entry in /proc/[0-9]*; do
-        [ "${entry#/proc/}" != $$ ] && ! pid_gone "${entry#/proc/}" || continue
+        if [ "${entry#/proc/}" = $$ ] || pid_gone "${entry#/proc/}"; then
+            continue
+        fi
         grep -qzxF "QUICKSTART_TEST=$QUICKSTART_TEST.run" "$entry/environ" 2>/dev/null && echo "${entry#/proc/} $(tr '\0' ' ' <"$entry/cmdline")"
     done
 }
 
+# shellcheck disable=SC2317 # poll calls it
 none_of_mine()
 {
     [ -z "$(mine)" ]
