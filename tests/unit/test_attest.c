@@ -71,7 +71,10 @@ static void set(json_t *object, const char *key, json_t *take_value)
 
 static int attest(const json_t *inspect, outcall_error *err)
 {
-    outcall_containers m = {.stage_dir = (char[]){"/run/oc/stage"}, .shim_path = (char[]){SHIM}};
+    OC_CLEANUP(outcall_docker_freep) outcall_docker *docker = NULL; /* asked only what kind of engine it is */
+    ck_assert_int_eq(outcall_docker_new(&docker, NULL, NULL), 0);
+    outcall_containers m = {
+        .docker = docker, .stage_dir = (char[]){"/run/oc/stage"}, .shim_path = (char[]){SHIM}};
     bool attested = true;
     outcall_error_clear(err);
     int r = oc_attest(&m, NAME, AGENT_DIR, inspect, &attested, err);
