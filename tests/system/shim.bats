@@ -17,7 +17,7 @@ teardown()
 # shim: runs it in a container with $T/agent for its sockets' directory, told to wait for one second and given ten.
 shim()
 {
-    run --separate-stderr env DOCKER_CONTEXT= DOCKER_CONFIG="$T/docker-cli" timeout 10 docker -H "$ENGINE" \
+    run --separate-stderr env DOCKER_CONTEXT= DOCKER_CONFIG="$T/docker-cli" timeout -s KILL 10 docker -H "$ENGINE" \
         run --rm --network none -e OUTCALL_TIMEOUT_SECS="${TIMEOUT-1}" \
         -v "$SHIM:/usr/local/bin/outcall:ro" -v "$T/agent:/run/outcall:ro" "$IMAGE" outcall sh -c 'echo ran'
 }
