@@ -1,6 +1,7 @@
 /* What attestation concludes from the engine's description alone, before any mount is looked at: the
  * container of these tests has ended, so what passes is neither refused nor attested. */
 #include "base/str.h"
+#include "containers/approved.h"
 #include "containers/attest.h"
 #include "containers/body.h"
 #include "containers/spec.h"
@@ -173,8 +174,34 @@ START_TEST(every_bind_needs_its_identity)
 }
 END_TEST
 
+/* Approved, mounted, and all in order but for one of our own: with a label like that nobody made it here. */
+static json_t *labelled_without(size_t i, const char *label)
+{
+    json_t *j = label ? inspect_new() : without_mount(i);
+    struct oc_body_mount others[2];
+    for (size_t k = 0, n = 0; k < OC_ARRAY_SIZE(mounts); k++)
+        if (k != i)
+            others[n++] = mounts[k];
+    OC_FREE char *text = oc_approved_text(others, OC_ARRAY_SIZE(others));
+    ck_assert_ptr_nonnull(text);
+    if (label)
+        set(json_array_get(at(j, "Mounts"), i), "RW", json_true());
+    set(at(j, "Config.Labels"), OC_LABEL_MOUNTS, json_string(label ? label : text));
+    return j;
+}
+
+#define ALL_BUT_AGENT \
+    "\"/usr/local/bin/outcall\":\"bind:1:11:ro\",\"/work\":\"bind:1:12:rw\",\"/tmp\":\"tmpfs\"}"
+#define ALL_BUT_HELPER "\"/run/outcall\":\"bind:1:10:ro\",\"/work\":\"bind:1:12:rw\",\"/tmp\":\"tmpfs\"}"
+
 START_TEST(our_helpers_must_be_there)
 {
+    refused(labelled_without(AGENT, NULL), OUTCALL_KIND_MOUNT_DENIED);
+    refused(labelled_without(HELPER, NULL), OUTCALL_KIND_MOUNT_DENIED);
+    refused(labelled_without(AGENT, "{\"/run/outcall\":\"bind:1:10:rw\"," ALL_BUT_AGENT),
+            OUTCALL_KIND_MOUNT_DENIED);
+    refused(labelled_without(HELPER, "{\"/usr/local/bin/outcall\":\"bind:1:11:rw\"," ALL_BUT_HELPER),
+            OUTCALL_KIND_MOUNT_DENIED);
     refused(without_mount(AGENT), OUTCALL_KIND_MOUNT_DENIED);
     refused(without_mount(HELPER), OUTCALL_KIND_MOUNT_DENIED);
     refused(writable(AGENT), OUTCALL_KIND_MOUNT_DENIED);
