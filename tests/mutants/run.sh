@@ -1,7 +1,7 @@
 #!/bin/bash
 # Takes one defence after the other out of a copy of the tree and expects the tests named for it to turn red:
 #
-#   sudo tests/mutants/run.sh                  all of them (about a quarter of an hour)
+#   sudo tests/mutants/run.sh                  all of them (about twenty minutes on two processors)
 #   sudo tests/mutants/run.sh --only T03       those of one row of docs/security.md; or a regular expression for names
 #   tests/mutants/run.sh --list                what there is
 #
