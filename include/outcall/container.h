@@ -96,7 +96,7 @@ typedef struct outcall_containers_options {
     unsigned version;
     outcall_docker *docker;           /* borrowed, outlives the manager; required */
     outcall_networks *networks;       /* borrowed, outlives the manager; required */
-    outcall_denylist *denylist;       /* referenced; required: no mount is made without it */
+    outcall_denylist *denylist;       /* referenced; required, with the engine's socket on it */
     const char *stage_dir;            /* copied; root-only directory; NULL = bind mounts are refused */
     const char *state_dir;            /* copied; remembers names across restarts; NULL = only in memory */
     const char *instance;             /* copied; label outcall.instance; required, 1..4095 bytes */

@@ -89,6 +89,10 @@ OUTCALL_API outcall_denylist *outcall_denylist_ref(outcall_denylist *l);
 /* Gives one reference back; the last one frees. NULL is allowed. Returns NULL. Any thread. Since 0.1.0. */
 OUTCALL_API outcall_denylist *outcall_denylist_unref(outcall_denylist *l);
 
+/* Is this one of the protected names, letter for letter (1) or not (0)? For a program that wants to be sure
+ * that what it must protect is in. Any thread. Since 0.1.0. */
+OUTCALL_API int outcall_denylist_has(const outcall_denylist *l, const char *path);
+
 /* May the host path m->source be shown to a container? Refused is a source that is a protected object, lies
  * below one or is an ancestor of one (also of the place where a missing one would be made), by identity
  * (st_dev, st_ino) and by place in its file system, whatever its name; that is neither a regular file nor a

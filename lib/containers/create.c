@@ -30,8 +30,9 @@ struct plan {
     char network_name[OC_NAME_SIZE];
     int pins[OC_SPEC_MOUNTS_MAX]; /* of the bind mounts, in the spec's order; -1 for volumes */
     bool new_volume[OC_SPEC_MOUNTS_MAX];
-    struct oc_helpers helpers;
-    json_t *image; /* the engine's inspect */
+    char agent_dir[PATH_MAX]; /* the directory that holds its socket */
+    int shim_fd;              /* O_PATH: exactly what was checked */
+    json_t *image;            /* the engine's inspect */
     outcall_network_info *network;
     outcall_stage *stage;
     struct oc_body_mount mounts[MOUNTS_MAX];
@@ -61,7 +62,7 @@ static int check_mounts(outcall_containers *m, struct plan *p, outcall_error *er
 static int open_helpers(outcall_containers *m, struct plan *p, outcall_error *err)
 {
     p->agent_open = true; /* also after a failure: the hook may have got half-way */
-    return oc_helpers_open(m, p->name, &p->helpers, err);
+    return oc_agent_open(m, p->name, p->agent_dir, err);
 }
 
 /* Step 5. */
@@ -155,14 +156,14 @@ static int stage_bind(struct plan *p, int pin, const char *target, bool read_onl
  * nothing for this container. Where the engine cannot see the stage, by its own path. */
 static int plan_helpers(outcall_containers *m, struct plan *p, outcall_error *err)
 {
-    const char *dir = p->helpers.agent_dir;
+    const char *dir = p->agent_dir;
     OC_CLOSE int fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return oc_fail_errno(err, "agent socket directory \"%s\"", dir);
     int r = plan_bind(p, fd, dir, OC_AGENT_DIR_TARGET, true, err);
     if (r == 0 && p->stage)
-        return stage_bind(p, p->helpers.shim_fd, OC_SHIM_TARGET, true, err);
-    return r < 0 ? r : plan_bind(p, p->helpers.shim_fd, m->shim_path, OC_SHIM_TARGET, true, err);
+        return stage_bind(p, p->shim_fd, OC_SHIM_TARGET, true, err);
+    return r < 0 ? r : plan_bind(p, p->shim_fd, m->shim_path, OC_SHIM_TARGET, true, err);
 }
 
 static int plan_asked(outcall_containers *m, struct plan *p, size_t i, const outcall_error *no_stage,
@@ -256,7 +257,7 @@ static int attest_and_register(outcall_containers *m, struct plan *p, outcall_er
 {
     outcall_error ignored = OUTCALL_ERROR_INIT;
     outcall_identity who;
-    int r = oc_attest(m, p->name, p->helpers.agent_dir, p->inspect, &p->attested, err);
+    int r = oc_attest(m, p->name, p->agent_dir, p->inspect, &p->attested, err);
     if (r == 0)
         r = oc_info_from_inspect(p->inspect, p->attested, &p->info, err);
     if (r < 0)
@@ -321,7 +322,7 @@ static void plan_done(struct plan *p)
 {
     for (size_t i = 0; i < OC_SPEC_MOUNTS_MAX; i++)
         oc_close(p->pins[i]);
-    oc_helpers_done(&p->helpers);
+    oc_close(p->shim_fd);
     json_decref(p->image);
     json_decref(p->inspect);
     (void)outcall_container_info_free(p->info);
@@ -403,7 +404,7 @@ static int prepare(outcall_containers *m, const outcall_container_spec *spec, st
 {
     for (size_t i = 0; i < OC_SPEC_MOUNTS_MAX; i++)
         p->pins[i] = -1;
-    p->helpers.shim_fd = -1;
+    p->shim_fd = -1;
     oc_rfc3339(time(NULL), p->created_at);
     int r = oc_spec_complete(spec, &p->spec, err);
     if (r == 0 && p->spec.name)
@@ -413,7 +414,11 @@ static int prepare(outcall_containers *m, const outcall_container_spec *spec, st
                          "network: expected [a-z0-9][a-z0-9_.-]{0,62}, with or without \"" OC_NETWORK_PREFIX
                          "\" before it, got \"%s\"",
                          p->spec.network);
-    return r < 0 ? r : check_mounts(m, p, err);
+    if (r == 0)
+        r = check_mounts(m, p, err);
+    if (r == 0) /* the half of step 3 that leaves no trace */
+        r = oc_shim_open(m->shim_path, &p->shim_fd, err);
+    return r;
 }
 
 /* What needs the engine waits for its turn. A name is taken inside only, so that whoever has one gets on. */

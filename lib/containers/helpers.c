@@ -66,7 +66,7 @@ int oc_agent_socket_open(outcall_containers *m, const char *name, char path[PATH
     return oc_copy(dir, PATH_MAX, path, slash && slash > path ? (size_t)(slash - path) : 1);
 }
 
-static int open_agent(outcall_containers *m, const char *name, char dir[PATH_MAX], outcall_error *err)
+int oc_agent_open(outcall_containers *m, const char *name, char dir[PATH_MAX], outcall_error *err)
 {
     char path[PATH_MAX];
     int r = oc_agent_socket_open(m, name, path, dir, err);
@@ -75,7 +75,7 @@ static int open_agent(outcall_containers *m, const char *name, char dir[PATH_MAX
     return r == 0 && m->agent_socket_path ? check_fixed_dir(m, dir, err) : r;
 }
 
-static int open_shim(const char *path, int *ret_fd, outcall_error *err)
+int oc_shim_open(const char *path, int *ret_fd, outcall_error *err)
 {
     struct stat st;
     const char *why = NULL;
@@ -96,16 +96,4 @@ static int open_shim(const char *path, int *ret_fd, outcall_error *err)
                             path, why);
     *ret_fd = oc_take_fd(&fd);
     return 0;
-}
-
-int oc_helpers_open(outcall_containers *m, const char *name, struct oc_helpers *ret, outcall_error *err)
-{
-    ret->shim_fd = -1;
-    int r = open_agent(m, name, ret->agent_dir, err);
-    return r < 0 ? r : open_shim(m->shim_path, &ret->shim_fd, err);
-}
-
-void oc_helpers_done(struct oc_helpers *h)
-{
-    oc_close(oc_take_fd(&h->shim_fd));
 }

@@ -1,6 +1,7 @@
 #include "containers/manager.h"
 #include "base/str.h"
 #include "core/error.h"
+#include "docker/engine.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -27,7 +28,12 @@ static int check_options(const outcall_containers_options *o, outcall_error *err
     if (o->version < 1 || o->version > OUTCALL_CONTAINERS_OPTIONS_VERSION)
         return oc_fail(err, OUTCALL_E_INVALID, "options version %u: expected 1 to %d", o->version,
                        OUTCALL_CONTAINERS_OPTIONS_VERSION);
-    return missing ? oc_fail(err, OUTCALL_E_INVALID, "%s: required option is missing", missing) : 0;
+    if (missing)
+        return oc_fail(err, OUTCALL_E_INVALID, "%s: required option is missing", missing);
+    if (!outcall_denylist_has(o->denylist, oc_docker_socket_path(o->docker)))
+        return oc_fail(err, OUTCALL_E_INVALID, "denylist: the engine's socket \"%s\" is not on it",
+                       oc_docker_socket_path(o->docker));
+    return 0;
 }
 
 int outcall_containers_new(outcall_containers **ret, const outcall_containers_options *opts,

@@ -168,6 +168,11 @@ static int open_source(const char *source, int *ret_fd, outcall_error *err)
     return 0;
 }
 
+int outcall_denylist_has(const outcall_denylist *l, const char *path)
+{
+    return oc_strings_has(&l->names, path);
+}
+
 int outcall_denylist_check(const outcall_denylist *l, const outcall_mount *m, int *ret_pin_fd,
                            outcall_error *err)
 {

@@ -112,11 +112,15 @@ static void begin(void)
     w.engine_fd = listen_on(w.engine);
     w.agent_fd = listen_on(w.agent);
     (void)pthread_mutex_init(&w.lock, NULL);
+    const char *protect[] = {w.engine};
+    outcall_denylist_options deny = OUTCALL_DENYLIST_OPTIONS_INIT;
+    deny.paths = protect;
+    deny.n_paths = 1;
     o.docker_host = w.engine;
     o.timeout_ms = 2000;
     if (outcall_docker_new(&w.docker, &o, NULL) < 0 ||
         outcall_networks_new(&w.networks, w.docker, NULL, NULL) < 0 ||
-        outcall_denylist_new(&w.denylist, NULL, NULL) < 0 ||
+        outcall_denylist_new(&w.denylist, &deny, NULL) < 0 ||
         pthread_create(&w.thread, NULL, serve, NULL) != 0 || atexit(tidy) != 0)
         abort();
 }

@@ -132,6 +132,9 @@ START_TEST(t08_binds_and_volumes_from)
     json_t *j = inspect_new();
     set(at(j, "HostConfig"), "Binds", json_pack("[s]", "/etc:/mnt"));
     refused(j, OUTCALL_KIND_MOUNT_DENIED);
+    j = inspect_new(); /* Podman's words for what was approved: from Docker they mean that it was asked so */
+    set(at(j, "HostConfig"), "Binds", json_pack("[s]", STAGE "/1:/work:rw"));
+    refused(j, OUTCALL_KIND_MOUNT_DENIED);
     j = inspect_new();
     set(at(j, "HostConfig"), "VolumesFrom", json_pack("[s]", "donor"));
     refused(j, OUTCALL_KIND_MOUNT_DENIED);
@@ -220,6 +223,31 @@ START_TEST(t16_exactly_one_network)
 }
 END_TEST
 
-UNIT_MAIN("attest", what_was_made_here_passes, t08_binds_and_volumes_from,
-          a_bind_comes_from_the_stage_or_is_a_helper, every_bind_needs_its_identity,
-          our_helpers_must_be_there, t16_exactly_one_network)
+static json_t *with_declared(size_t i, const char *key, json_t *take_value)
+{
+    json_t *j = inspect_new();
+    set(json_array_get(at(j, "Mounts"), i), key, take_value);
+    return j;
+}
+
+START_TEST(what_the_engine_declares_was_approved)
+{
+    refused(with_declared(WORK, "Destination", json_string("/elsewhere")), OUTCALL_KIND_MOUNT_DENIED);
+    refused(with_declared(WORK, "Type", json_string("volume")), OUTCALL_KIND_MOUNT_DENIED);
+    refused(with_declared(WORK, "Type", json_string("tmpfs")), OUTCALL_KIND_MOUNT_DENIED);
+    refused(with_declared(AGENT, "RW", json_true()), OUTCALL_KIND_MOUNT_DENIED);
+    json_t *j = inspect_new(); /* one too many, and one too few */
+    ck_assert_int_eq(
+        json_array_append_new(at(j, "Mounts"), json_pack("{s:s, s:s, s:s}", "Type", "bind", "Source",
+                                                         STAGE "/2", "Destination", "/more")),
+        0);
+    refused(j, OUTCALL_KIND_MOUNT_DENIED);
+    j = inspect_new();
+    ck_assert_int_eq(json_array_remove(at(j, "Mounts"), WORK), 0);
+    refused(j, OUTCALL_KIND_MOUNT_DENIED);
+}
+END_TEST
+
+UNIT_MAIN("attest", what_was_made_here_passes, what_the_engine_declares_was_approved,
+          t08_binds_and_volumes_from, a_bind_comes_from_the_stage_or_is_a_helper,
+          every_bind_needs_its_identity, our_helpers_must_be_there, t16_exactly_one_network)

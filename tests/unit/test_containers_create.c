@@ -154,6 +154,29 @@ START_TEST(a_step_that_fails_leaves_nothing)
 }
 END_TEST
 
+START_TEST(the_engines_socket_must_be_denied)
+{
+    struct manager t;
+    outcall_containers *m = NULL;
+    OC_CLEANUP(outcall_denylist_unrefp) outcall_denylist *without = NULL;
+    outcall_containers_options o = OUTCALL_CONTAINERS_OPTIONS_INIT;
+    manager_begin(&t);
+    fixture_ok(&t.f, outcall_denylist_new(&without, NULL, &t.f.err));
+    o.docker = t.f.docker;
+    o.networks = t.networks;
+    o.denylist = without;
+    o.instance = "/run/unit";
+    o.shim_path = t.shim;
+    o.agent_socket_path = t.socket;
+    fixture_failed(&t.f, outcall_containers_new(&m, &o, &t.f.err), OUTCALL_E_INVALID, 0, "is not on it");
+    ck_assert_ptr_null(m);
+    ck_assert(outcall_denylist_has(t.denylist, t.f.socket));
+    ck_assert(!outcall_denylist_has(without, t.f.socket));
+    ck_assert(outcall_denylist_has(without, "/var/run/docker.sock"));
+    manager_end(&t);
+}
+END_TEST
+
 START_TEST(helpers_that_are_missing_cost_no_call)
 {
     struct manager t;
@@ -172,6 +195,10 @@ START_TEST(helpers_that_are_missing_cost_no_call)
                    "shim binary not found at");
     ck_assert_int_eq(symlink("/bin/true", t.shim), 0);
     fixture_failed(&t.f, create(&t, &s), OUTCALL_E_INVALID, OUTCALL_KIND_SHIM_NOT_FOUND, "is a symlink");
+    ck_assert_int_eq(unlink(t.shim), 0);
+    int shim = open(t.shim, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+    ck_assert_int_eq(fchmod(shim, 0755), 0);
+    oc_close(shim);
     oc_close(t.listen_fd); /* the file is there, nobody listens */
     t.listen_fd = -1;
     fixture_failed(&t.f, create(&t, &s), OUTCALL_E_NOT_FOUND, OUTCALL_KIND_AGENT_SOCKET_NOT_FOUND,
@@ -417,6 +444,7 @@ int main(void)
     TCase *tcase = tcase_create("containers-create");
     const TTest *const plain[] = {asks_in_the_order_of_the_steps,
                                   a_denied_mount_costs_no_call,
+                                  the_engines_socket_must_be_denied,
                                   helpers_that_are_missing_cost_no_call,
                                   a_clean_up_that_fails_is_told_too,
                                   a_known_name_is_not_touched,

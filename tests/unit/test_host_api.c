@@ -254,6 +254,7 @@ START_TEST(helpers_and_engine_have_their_status)
     ck_assert_int_eq(chmod(a.t.shim, 0600), 0);
     ask(&a, "POST", "/api/v1/container/create", "{\"image\":\"busybox:1\"}", false);
     fails(&a, 404, "shim_not_found", "shim");
+    ck_assert_int_eq(chmod(a.t.shim, 0755), 0);
     oc_close(oc_take_fd(&a.t.listen_fd));
     ask(&a, "POST", "/api/v1/container/create", "{\"image\":\"busybox:1\"}", false);
     fails(&a, 404, "agent_socket_not_found", "agent socket not found at");

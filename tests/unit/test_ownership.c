@@ -34,7 +34,11 @@ static void begin(struct world *w)
     memset(w, 0, sizeof(*w));
     fixture_begin(&w->f, "{" ENGINE_20_10 ",\"rules\":[]}", 0);
     fixture_ok(&w->f, outcall_networks_new(&w->networks, w->f.docker, NULL, &w->f.err));
-    fixture_ok(&w->f, outcall_denylist_new(&w->denylist, NULL, &w->f.err));
+    const char *protect[] = {w->f.socket};
+    outcall_denylist_options deny = OUTCALL_DENYLIST_OPTIONS_INIT;
+    deny.paths = protect;
+    deny.n_paths = 1;
+    fixture_ok(&w->f, outcall_denylist_new(&w->denylist, &deny, &w->f.err));
     o.docker = w->f.docker;
     o.networks = w->networks;
     o.denylist = w->denylist;
