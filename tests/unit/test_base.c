@@ -419,8 +419,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("base");
-    TCase *tcase = tcase_create("base");
     const TTest *const plain[] = {buffers_end_at_their_ceiling,
                                   nothing_is_lost_when_memory_is_short,
                                   base64,
@@ -432,16 +430,9 @@ int main(void)
                                   addresses,
                                   clean_paths,
                                   randomness_and_time};
-    for (size_t i = 0; i < OC_ARRAY_SIZE(plain); i++)
-        tcase_add_test(tcase, plain[i]);
-    tcase_add_loop_test(tcase, decimal, 0, (int)OC_ARRAY_SIZE(numbers));
-    tcase_add_loop_test(tcase, sizes_in_bytes, 0, (int)OC_ARRAY_SIZE(sizes));
-    tcase_add_loop_test(tcase, billionths, 0, (int)OC_ARRAY_SIZE(nanos));
-    tcase_add_loop_test(tcase, utf8, 0, (int)OC_ARRAY_SIZE(sequences));
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    const struct unit_loop loops[] = {{decimal, OC_ARRAY_SIZE(numbers)},
+                                      {sizes_in_bytes, OC_ARRAY_SIZE(sizes)},
+                                      {billionths, OC_ARRAY_SIZE(nanos)},
+                                      {utf8, OC_ARRAY_SIZE(sequences)}};
+    return unit_run("base", plain, OC_ARRAY_SIZE(plain), loops, OC_ARRAY_SIZE(loops));
 }

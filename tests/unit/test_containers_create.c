@@ -440,8 +440,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("containers-create");
-    TCase *tcase = tcase_create("containers-create");
     const TTest *const plain[] = {asks_in_the_order_of_the_steps,
                                   a_denied_mount_costs_no_call,
                                   the_engines_socket_must_be_denied,
@@ -454,15 +452,7 @@ int main(void)
                                   a_create_whose_answer_is_lost_is_taken_back,
                                   a_conflict_whose_answer_is_lost_is_taken_back,
                                   odd_images_are_refused_or_not_found};
-    tcase_set_timeout(tcase, 60);
-    for (size_t i = 0; i < OC_ARRAY_SIZE(plain); i++)
-        tcase_add_test(tcase, plain[i]);
-    tcase_add_loop_test(tcase, a_step_that_fails_leaves_nothing, 0, (int)OC_ARRAY_SIZE(failures));
-    tcase_add_loop_test(tcase, volumes, 0, (int)OC_ARRAY_SIZE(volume_cases));
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    const struct unit_loop loops[] = {{a_step_that_fails_leaves_nothing, OC_ARRAY_SIZE(failures)},
+                                      {volumes, OC_ARRAY_SIZE(volume_cases)}};
+    return unit_run("containers-create", plain, OC_ARRAY_SIZE(plain), loops, OC_ARRAY_SIZE(loops));
 }

@@ -404,8 +404,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("host-api");
-    TCase *tcase = tcase_create("host-api");
     const TTest *const plain[] = {containers,
                                   streams,
                                   a_stream_that_breaks_says_so_in_its_last_line,
@@ -414,14 +412,6 @@ int main(void)
                                   arguments_that_are_missing,
                                   every_allocation_may_fail,
                                   events_wait_for_their_followers};
-    tcase_set_timeout(tcase, 120);
-    for (size_t i = 0; i < OC_ARRAY_SIZE(plain); i++)
-        tcase_add_test(tcase, plain[i]);
-    tcase_add_loop_test(tcase, kinds_have_their_status, 0, (int)OC_ARRAY_SIZE(kinds));
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    const struct unit_loop loops[] = {{kinds_have_their_status, OC_ARRAY_SIZE(kinds)}};
+    return unit_run("host-api", plain, OC_ARRAY_SIZE(plain), loops, OC_ARRAY_SIZE(loops));
 }

@@ -278,22 +278,13 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("json");
-    TCase *tcase = tcase_create("json");
     const TTest *const plain[] = {depth_is_met_exactly,
                                   length_counts_not_nul,
                                   what_is_absent_keeps_its_default,
                                   look_ups_tolerate,
                                   no_letter_is_lost_when_memory_is_short,
                                   builders_fold_failures};
-    for (size_t i = 0; i < OC_ARRAY_SIZE(plain); i++)
-        tcase_add_test(tcase, plain[i]);
-    tcase_add_loop_test(tcase, reads_strictly, 0, (int)OC_ARRAY_SIZE(texts));
-    tcase_add_loop_test(tcase, decodes_by_table, 0, (int)OC_ARRAY_SIZE(values));
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    const struct unit_loop loops[] = {{reads_strictly, OC_ARRAY_SIZE(texts)},
+                                      {decodes_by_table, OC_ARRAY_SIZE(values)}};
+    return unit_run("json", plain, OC_ARRAY_SIZE(plain), loops, OC_ARRAY_SIZE(loops));
 }
