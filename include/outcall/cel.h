@@ -121,9 +121,6 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_cel_compile(outcall_cel **ret, outcall
 OUTCALL_API outcall_cel *outcall_cel_ref(outcall_cel *c);
 /* One owner less; the last one frees it. NULL is allowed; returns NULL. Any thread. Since 0.1.0. */
 OUTCALL_API outcall_cel *outcall_cel_unref(outcall_cel *c);
-/* What type() of the result would be, where the check knows it; "dyn" where not. Borrowed from c. Since 0.1.0. */
-OUTCALL_API const char *outcall_cel_result_type(const outcall_cel *c);
-
 /* Two lines for a person: the line of src that err points at, and a caret under the column. Like snprintf: writes at most
  * size bytes with the NUL, returns the length it would have taken; 0 and "" when err has no place in src. Since 0.1.0. */
 OUTCALL_API int outcall_cel_caret(const char *src, size_t len, const outcall_error *err, char *buf, size_t size);

@@ -1,0 +1,339 @@
+/* Names to slots and calls to functions, once, before the first evaluation. */
+#include "base/str.h"
+#include "core/error.h"
+#include "cel/program.h"
+#include "cel/regex.h"
+#include <stdio.h>
+#include <string.h>
+
+struct scope {
+    const struct scope *outer;
+    struct oc_cel_text name;
+    int local;
+};
+
+struct resolver {
+    outcall_cel *c;
+    outcall_error *err;
+    bool checked;
+    const char *container;
+};
+
+/* prefix and what make the text. */
+static int fail(struct resolver *r, const struct oc_cel_node *node, int code, const char *prefix, const char *what)
+{
+    int line = 0, column = 0;
+    (void)oc_fail(r->err, code, "%s%s", prefix, what);
+    oc_cel_place(r->c->src, r->c->len, node->pos, &line, &column);
+    oc_error_at(r->err, "", line, column);
+    return code;
+}
+
+/* a.b.c as text, with room for a container in front; false: no plain chain, or too long. */
+static bool chain(const struct oc_cel_node *node, char *buf, size_t size, size_t *len)
+{
+    size_t n = 0;
+    if (node->op == OC_CEL_SELECT || node->op == OC_CEL_HAS) {
+        if (node->quoted || !chain(node->kids[0], buf, size, &n) || n + 1 + node->name.n >= size)
+            return false;
+        buf[n++] = '.';
+    } else if (node->op != OC_CEL_IDENT || node->name.n >= size) {
+        return false;
+    }
+    memcpy(buf + n, node->name.s, node->name.n);
+    *len = n + node->name.n;
+    buf[*len] = 0;
+    return true;
+}
+
+static const struct oc_cel_node *root_of(const struct oc_cel_node *node)
+{
+    while (node->op == OC_CEL_SELECT || node->op == OC_CEL_HAS)
+        node = node->kids[0];
+    return node;
+}
+
+static const struct scope *find_local(const struct scope *scope, const struct oc_cel_node *root)
+{
+    for (; scope && !root->rooted; scope = scope->outer)
+        if (scope->name.n == root->name.n && memcmp(scope->name.s, root->name.s, root->name.n) == 0)
+            return scope;
+    return NULL;
+}
+
+/* container "a.b" and name "x" give, one after the other, a.b.x, a.x and x. *at: where in the container; -1 at the end. */
+static bool qualified(const char *container, bool rooted, int *at, const char *name, char buf[2 * OC_CEL_NAME_MAX + 2])
+{
+    if (*at == -2)
+        *at = rooted ? 0 : (int)strlen(container);
+    if (*at < 0)
+        return false;
+    if (*at == 0)
+        (void)snprintf(buf, (size_t)2 * OC_CEL_NAME_MAX + 2, "%s", name);
+    else
+        (void)snprintf(buf, (size_t)2 * OC_CEL_NAME_MAX + 2, "%.*s.%s", *at, container, name);
+    if (*at == 0) {
+        *at = -1;
+    } else {
+        while (*at > 0 && container[--*at] != '.')
+            ;
+    }
+    return true;
+}
+
+#define REFS_MAX 64
+
+struct refs {
+    struct oc_cel_ref v[REFS_MAX];
+    size_t n;
+};
+
+static int add_reading(struct resolver *r, const char *name, uint32_t selects, struct refs *refs)
+{
+    size_t len = strlen(name);
+    int kind = oc_cel_kind_by_name(name, len);
+    int slot = r->checked ? oc_cel_names_find(r->c->names, name, len)
+                         : oc_cel_names_add(r->c->names, name, len, OUTCALL_CEL_DYN, OUTCALL_CEL_DYN);
+    if (slot < -1)
+        return oc_fail(r->err, slot, "out of memory");
+    if (slot >= 0 && refs->n < REFS_MAX)
+        refs->v[refs->n++] = (struct oc_cel_ref){slot, selects, oc_cel_null()};
+    if (kind >= 0 && refs->n < REFS_MAX)
+        refs->v[refs->n++] = (struct oc_cel_ref){-1, selects, oc_cel_type_value(oc_cel_kind_name((uint32_t)kind))};
+    return 0;
+}
+
+/* The nearest declared name, for who mistyped it. */
+static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
+{
+    unsigned row[OC_CEL_NAME_MAX + 1];
+    if (na > OC_CEL_NAME_MAX || nb > OC_CEL_NAME_MAX)
+        return 1000;
+    for (size_t k = 0; k <= nb; k++)
+        row[k] = (unsigned)k;
+    for (size_t i = 1; i <= na; i++) {
+        unsigned corner = row[0];
+        row[0] = (unsigned)i;
+        for (size_t k = 1; k <= nb; k++) {
+            unsigned above = row[k], swap = corner + (a[i - 1] != b[k - 1]);
+            row[k] = OC_MIN(swap, OC_MIN(above, row[k - 1]) + 1);
+            corner = above;
+        }
+    }
+    return row[nb];
+}
+
+static int unknown(struct resolver *r, const struct oc_cel_node *node, const char *name)
+{
+    const struct oc_cel_name *best = NULL;
+    unsigned least = 4;
+    for (size_t i = 0; i < r->c->names->n; i++) {
+        const struct oc_cel_name *one = &r->c->names->v[i];
+        unsigned d = distance(name, strlen(name), one->s, one->len);
+        if (d < least) {
+            least = d;
+            best = one;
+        }
+    }
+    char text[3 * OC_CEL_NAME_MAX];
+    (void)snprintf(text, sizeof(text), "\"%.255s\"%s%.255s%s", name, best ? "; did you mean \"" : "", best ? best->s : "",
+                   best ? "\"?" : "");
+    return fail(r, root_of(node), OUTCALL_E_UNDECLARED, "unknown variable ", text);
+}
+
+static int resolve_chain(struct resolver *r, struct oc_cel_node *node, const char *whole)
+{
+    struct refs refs = {.n = 0};
+    char name[OC_CEL_NAME_MAX + 1], full[2 * OC_CEL_NAME_MAX + 2];
+    bool rooted = root_of(node)->rooted;
+    uint32_t selects = 0;
+    for (const struct oc_cel_node *part = node;; part = part->kids[0], selects++) {
+        size_t len = 0;
+        int at = -2;
+        if (!chain(part, name, sizeof(name), &len))
+            return fail(r, node, OUTCALL_E_LIMIT, "", "the name is too long");
+        while (qualified(r->container, rooted, &at, name, full)) {
+            int e = add_reading(r, full, selects, &refs);
+            if (e < 0)
+                return e;
+        }
+        if (part->op == OC_CEL_IDENT)
+            break;
+    }
+    if (refs.n == 0)
+        return unknown(r, node, whole);
+    if (refs.v[0].selects == 0 && refs.v[0].slot < 0) {
+        node->op = OC_CEL_CONST;
+        node->u.value = refs.v[0].value;
+        return 0;
+    }
+    if (refs.v[0].selects == 0 && (refs.n == 1 || r->checked)) {
+        node->op = OC_CEL_SLOT;
+        node->u.slot = refs.v[0].slot;
+        return 0;
+    }
+    struct oc_cel_ref *copy = oc_cel_arena_array(&r->c->arena, refs.n, sizeof(*copy));
+    if (!copy)
+        return fail(r, node, r->c->arena.failed, "", "no room for the program");
+    memcpy(copy, refs.v, refs.n * sizeof(*copy));
+    node->op = OC_CEL_REF;
+    node->u.refs.v = copy;
+    node->u.refs.n = refs.n;
+    return 0;
+}
+
+static int resolve(struct resolver *r, struct oc_cel_node *node, const struct scope *scope, unsigned locals);
+
+static int resolve_has(struct resolver *r, struct oc_cel_node *node, const struct scope *scope, unsigned locals)
+{
+    char name[OC_CEL_NAME_MAX + 1], full[2 * OC_CEL_NAME_MAX + 2];
+    size_t len = 0;
+    int at = -2;
+    if (chain(node, name, sizeof(name), &len) && !find_local(scope, root_of(node))) {
+        struct oc_cel_ref *copy = oc_cel_arena_array(&r->c->arena, REFS_MAX, sizeof(*copy));
+        if (!copy)
+            return fail(r, node, r->c->arena.failed, "", "no room for the program");
+        size_t n = 0;
+        while (n < REFS_MAX && qualified(r->container, root_of(node)->rooted, &at, name, full)) {
+            int slot = r->checked ? oc_cel_names_find(r->c->names, full, strlen(full))
+                                  : oc_cel_names_add(r->c->names, full, strlen(full), OUTCALL_CEL_DYN, OUTCALL_CEL_DYN);
+            if (slot < -1)
+                return oc_fail(r->err, slot, "out of memory");
+            if (slot >= 0)
+                copy[n++] = (struct oc_cel_ref){slot, 0, oc_cel_null()};
+        }
+        node->u.refs.v = copy;
+        node->u.refs.n = n;
+        if (r->checked && n > 0) { /* a declared variable: is it bound? there is nothing else to look into */
+            node->op = OC_CEL_BOUND;
+            node->u.slot = copy[0].slot;
+            return 0;
+        }
+    }
+    return resolve(r, node->kids[0], scope, locals);
+}
+
+static int resolve_macro(struct resolver *r, struct oc_cel_node *node, const struct scope *scope, unsigned locals)
+{
+    int e = resolve(r, node->kids[0], scope, locals);
+    if (e < 0)
+        return e;
+    if (locals >= OC_CEL_DEPTH_CAP)
+        return fail(r, node, OUTCALL_E_LIMIT, "", "too many nested macros");
+    struct scope inner = {scope, node->name, (int)locals};
+    node->u.slot = (int)locals;
+    for (uint32_t i = 1; i < node->n && e == 0; i++)
+        if (node->kids[i])
+            e = resolve(r, node->kids[i], &inner, locals + 1);
+    return e;
+}
+
+static uint32_t find_custom(const struct resolver *r, const char *s, size_t len, uint8_t style)
+{
+    const outcall_cel_env *env = r->c->env;
+    for (size_t i = 0; env && i < env->n_custom; i++)
+        if (env->custom[i].style == style && strlen(env->custom[i].name) == len && memcmp(env->custom[i].name, s, len) == 0)
+            return (uint32_t)i + 1;
+    return 0;
+}
+
+/* ip.isCanonical(x): what looks like a receiver is the front of the function's name. */
+static bool namespaced(struct resolver *r, struct oc_cel_node *node, const struct scope *scope)
+{
+    char name[2 * OC_CEL_NAME_MAX + 2], full[2 * OC_CEL_NAME_MAX + 2];
+    size_t len = 0;
+    int at = -2;
+    if (!chain(node->kids[0], name, OC_CEL_NAME_MAX, &len) || find_local(scope, root_of(node->kids[0])) ||
+        node->name.n > OC_CEL_NAME_MAX)
+        return false;
+    (void)snprintf(name + len, sizeof(name) - len, ".%.*s", (int)node->name.n, node->name.s);
+    while (qualified(r->container, root_of(node->kids[0])->rooted, &at, name, full)) {
+        node->u.fn = oc_cel_func_find(full, strlen(full), OC_CEL_GLOBAL);
+        node->custom = find_custom(r, full, strlen(full), OC_CEL_GLOBAL);
+        if (node->u.fn || node->custom) {
+            node->kids++;
+            node->n--;
+            node->member = false;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int resolve_call(struct resolver *r, struct oc_cel_node *node, const struct scope *scope)
+{
+    char name[OC_CEL_NAME_MAX + 1], full[2 * OC_CEL_NAME_MAX + 2];
+    int at = -2;
+    if (node->name.n > OC_CEL_NAME_MAX)
+        return fail(r, node, OUTCALL_E_LIMIT, "", "the name is too long");
+    (void)snprintf(name, sizeof(name), "%.*s", (int)node->name.n, node->name.s);
+    if (node->member && !namespaced(r, node, scope)) {
+        node->u.fn = oc_cel_func_find(name, node->name.n, OC_CEL_MEMBER);
+        node->custom = find_custom(r, name, node->name.n, OC_CEL_MEMBER);
+    } else if (!node->member && !node->u.fn) {
+        while (!node->u.fn && !node->custom && qualified(r->container, node->rooted, &at, name, full)) {
+            node->u.fn = oc_cel_func_find(full, strlen(full), OC_CEL_GLOBAL);
+            node->custom = find_custom(r, full, strlen(full), OC_CEL_GLOBAL);
+        }
+    }
+    if (r->checked && !node->u.fn && !node->custom)
+        return fail(r, node, OUTCALL_E_UNDECLARED, "unknown function ", name);
+    return 0;
+}
+
+/* A constant pattern is compiled now; a wrong one stays for the evaluation, unless there is a check. */
+static int prepare_regex(struct resolver *r, struct oc_cel_node *node)
+{
+    if (!node->u.fn || node->u.fn->impl != oc_cel_matches || node->n != 2 || node->kids[1]->op != OC_CEL_CONST ||
+        node->kids[1]->u.value.kind != OUTCALL_CEL_STRING)
+        return 0;
+    struct oc_cel_regex *re = NULL;
+    char why[OC_CEL_REGEX_TEXT];
+    int e = oc_cel_regex_new(node->kids[1]->u.value.s, node->kids[1]->u.value.n, &re, why);
+    if (e == OUTCALL_E_INVALID)
+        return r->checked ? fail(r, node->kids[1], OUTCALL_E_TYPE, "regular expression: ", why) : 0;
+    if (e < 0)
+        return oc_no_memory(r->err);
+    oc_cel_regex_push(&r->c->regexes, re);
+    node->extra = re;
+    return 0;
+}
+
+static int resolve(struct resolver *r, struct oc_cel_node *node, const struct scope *scope, unsigned locals)
+{
+    char name[OC_CEL_NAME_MAX + 1];
+    size_t len = 0;
+    if (node->op == OC_CEL_IDENT || node->op == OC_CEL_SELECT) {
+        const struct oc_cel_node *root = root_of(node);
+        const struct scope *local = root->op == OC_CEL_IDENT ? find_local(scope, root) : NULL;
+        if (local && node->op == OC_CEL_IDENT) {
+            node->op = OC_CEL_LOCAL;
+            node->u.slot = local->local;
+            return 0;
+        }
+        if (!local && root->op == OC_CEL_IDENT && chain(node, name, sizeof(name), &len))
+            return resolve_chain(r, node, name);
+        if (node->op == OC_CEL_IDENT)
+            return fail(r, node, OUTCALL_E_LIMIT, "", "the name is longer than 255 bytes");
+    }
+    if (node->op >= OC_CEL_ALL)
+        return resolve_macro(r, node, scope, locals);
+    if (node->op == OC_CEL_HAS)
+        return resolve_has(r, node, scope, locals);
+    int e = node->op == OC_CEL_CALL ? resolve_call(r, node, scope) : 0;
+    for (uint32_t i = 0; i < node->n && e == 0; i++)
+        e = resolve(r, node->kids[i], scope, locals);
+    if (e == 0 && node->op == OC_CEL_CALL)
+        e = prepare_regex(r, node);
+    return e;
+}
+
+int oc_cel_resolve(outcall_cel *c, struct oc_cel_node *root, outcall_error *err)
+{
+    struct resolver r = {c, err, c->env && !c->env->unchecked, c->env && c->env->container ? c->env->container : ""};
+    int e = resolve(&r, root, NULL, 0);
+    if (e < 0)
+        return e;
+    c->root = root;
+    return 0;
+}
