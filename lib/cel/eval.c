@@ -1,6 +1,5 @@
 /* The walk over the tree. Operands come back by pointer, so that variables and constants are never copied. */
 #include "cel/program.h"
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -173,7 +172,7 @@ static const oc_cel_value *index_list(outcall_cel_eval *ev, const struct oc_cel_
     } else if (at->kind == OUTCALL_CEL_UINT) {
         i = at->u;
     } else if (at->kind == OUTCALL_CEL_DOUBLE) {
-        if (at->d >= 0 && at->d < 0x1p53 && floor(at->d) == at->d)
+        if (at->d >= 0 && at->d < 0x1p53 && (double)(uint64_t)at->d == at->d)
             i = (uint64_t)at->d;
     } else if (at->kind != OUTCALL_CEL_INT) {
         oc_cel_error(ev, node, tmp, OUTCALL_E_TYPE, "a list has no index of type %s", oc_cel_kind_name(at->kind));

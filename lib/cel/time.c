@@ -143,7 +143,7 @@ static bool term(const char **s, const char *end, __int128 *sum)
                 scale *= 10;
             }
     int64_t size = n > 0 && *s > start ? unit(s, end) : 0;
-    if (size == 0 || whole > (uint64_t)INT64_MAX)
+    if (size == 0 || whole > (uint64_t)INT64_MAX + 1)
         return false;
     *sum += (__int128)whole * size + (__int128)part * size / scale;
     return *sum <= (__int128)INT64_MAX + 1;
