@@ -134,6 +134,6 @@ void oc_cel_arithmetic(struct oc_cel_call *c, uint8_t op, const oc_cel_value *a,
         return;
     if ((op == OC_CEL_ADD || op == OC_CEL_SUB) && oc_cel_time_arithmetic(c, op == OC_CEL_SUB, a, b))
         return;
-    oc_cel_call_error(c, OUTCALL_E_TYPE, "no such operation: %s %c %s", oc_cel_kind_name(a->kind), signs[op - OC_CEL_ADD],
-                      oc_cel_kind_name(b->kind));
+    oc_cel_call_error(c, OUTCALL_E_TYPE, "no such operation: %s %c %s", oc_cel_kind_name(a->kind),
+                      signs[op - OC_CEL_ADD], oc_cel_kind_name(b->kind));
 }

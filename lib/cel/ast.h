@@ -91,8 +91,8 @@ struct oc_cel_source {
 
 /* Parses a whole expression. *ret lives in the arena and borrows from src, which the arena's owner keeps.
  * OUTCALL_E_SYNTAX, _LIMIT with line and column (code points); _NO_MEMORY. */
-OC_NODISCARD int oc_cel_parse(struct oc_cel_arena *arena, const struct oc_cel_source *src, struct oc_cel_node **ret,
-                              outcall_error *err);
+OC_NODISCARD int oc_cel_parse(struct oc_cel_arena *arena, const struct oc_cel_source *src,
+                              struct oc_cel_node **ret, outcall_error *err);
 
 /* Line and column (1-based, code points) of a byte offset. */
 void oc_cel_place(const char *s, size_t len, size_t pos, int *ret_line, int *ret_column);

@@ -2,8 +2,8 @@
 #include "base/str.h"
 #include "cel/program.h"
 #include "cel/time.h"
-#include "json/json.h"
 #include "core/error.h"
+#include "json/json.h"
 #include <string.h>
 
 static bool text_ok(const char *s, size_t len)
@@ -115,7 +115,8 @@ static int of_json(struct oc_cel_arena *a, const json_t *j, oc_cel_value *ret)
     return r;
 }
 
-int outcall_cel_bind_json(outcall_cel_eval *ev, const char *name, const char *json, size_t len, outcall_error *err)
+int outcall_cel_bind_json(outcall_cel_eval *ev, const char *name, const char *json, size_t len,
+                          outcall_error *err)
 {
     if (!ev || ev->running || !name || !json)
         return oc_fail(err, OUTCALL_E_INVALID, "the eval is in use, or an argument is NULL");
@@ -180,7 +181,8 @@ int outcall_cel_new_bytes(outcall_cel_eval *ev, const void *s, size_t len, const
 {
     return make_text(ev, OUTCALL_CEL_BYTES, s, len, ret);
 }
-int outcall_cel_new_timestamp(outcall_cel_eval *ev, int64_t seconds, uint32_t nanos, const outcall_cel_value **ret)
+int outcall_cel_new_timestamp(outcall_cel_eval *ev, int64_t seconds, uint32_t nanos,
+                              const outcall_cel_value **ret)
 {
     if (seconds < OC_CEL_TIME_MIN || seconds > OC_CEL_TIME_MAX || nanos > 999999999)
         return OUTCALL_E_INVALID;
@@ -191,7 +193,8 @@ int outcall_cel_new_duration(outcall_cel_eval *ev, int64_t nanos, const outcall_
     return make(ev, (oc_cel_value){.kind = OUTCALL_CEL_DURATION, .i = nanos}, ret);
 }
 
-static int make_many(outcall_cel_eval *ev, bool map, const oc_cel_value *const *v, size_t n, const oc_cel_value **ret)
+static int make_many(outcall_cel_eval *ev, bool map, const oc_cel_value *const *v, size_t n,
+                     const oc_cel_value **ret)
 {
     if (!ev || (!v && n > 0) || n > SIZE_MAX / 2)
         return OUTCALL_E_INVALID;
@@ -206,18 +209,20 @@ static int make_many(outcall_cel_eval *ev, bool map, const oc_cel_value *const *
             return OUTCALL_E_INVALID;
         copy[i] = *v[i];
         oc_cel_value so_far = oc_cel_map(copy, i / 2);
-        bool key = copy[i].kind == OUTCALL_CEL_STRING || copy[i].kind == OUTCALL_CEL_INT || copy[i].kind == OUTCALL_CEL_UINT ||
-                   copy[i].kind == OUTCALL_CEL_BOOL;
+        bool key = copy[i].kind == OUTCALL_CEL_STRING || copy[i].kind == OUTCALL_CEL_INT ||
+                   copy[i].kind == OUTCALL_CEL_UINT || copy[i].kind == OUTCALL_CEL_BOOL;
         if (map && i % 2 == 0 && (!key || oc_cel_map_find(&budget, &so_far, &copy[i])))
             return OUTCALL_E_INVALID;
     }
     return make(ev, map ? oc_cel_map(copy, n) : oc_cel_list(copy, n), ret);
 }
-int outcall_cel_new_list(outcall_cel_eval *ev, const outcall_cel_value *const *v, size_t n, const outcall_cel_value **ret)
+int outcall_cel_new_list(outcall_cel_eval *ev, const outcall_cel_value *const *v, size_t n,
+                         const outcall_cel_value **ret)
 {
     return make_many(ev, false, v, n, ret);
 }
-int outcall_cel_new_map(outcall_cel_eval *ev, const outcall_cel_value *const *v, size_t pairs, const outcall_cel_value **ret)
+int outcall_cel_new_map(outcall_cel_eval *ev, const outcall_cel_value *const *v, size_t pairs,
+                        const outcall_cel_value **ret)
 {
     return make_many(ev, true, v, pairs, ret);
 }
@@ -227,10 +232,10 @@ int outcall_cel_value_kind(const outcall_cel_value *v)
     return v ? (int)v->kind : OUTCALL_E_INVALID;
 }
 
-#define WANT(v, wanted)               \
-    if (!(v) || !ret)                 \
-        return OUTCALL_E_INVALID;     \
-    if ((v)->kind != (wanted))        \
+#define WANT(v, wanted)           \
+    if (!(v) || !ret)             \
+        return OUTCALL_E_INVALID; \
+    if ((v)->kind != (wanted))    \
     return OUTCALL_E_TYPE
 
 int outcall_cel_get_bool(const outcall_cel_value *v, int *ret)

@@ -1,20 +1,21 @@
 /* Programs, and running them. */
 #include "base/str.h"
-#include "core/error.h"
 #include "cel/program.h"
 #include "cel/regex.h"
+#include "core/error.h"
 #include <stdio.h>
 #include <string.h>
 
 static int check_limits(const outcall_cel_limits *lim, outcall_error *err)
 {
-    if (lim && (lim->version != 1 || lim->max_source_bytes > OC_CEL_SOURCE_CAP || lim->max_depth > OC_CEL_DEPTH_CAP ||
-                lim->max_memory_bytes > OC_CEL_MEMORY_CAP))
+    if (lim && (lim->version != 1 || lim->max_source_bytes > OC_CEL_SOURCE_CAP ||
+                lim->max_depth > OC_CEL_DEPTH_CAP || lim->max_memory_bytes > OC_CEL_MEMORY_CAP))
         return oc_fail(err, OUTCALL_E_INVALID, "a limit is larger than allowed, or its version unknown");
     return 0;
 }
 
-static int build(outcall_cel *c, const char *src, size_t len, const outcall_cel_limits *lim, outcall_error *err)
+static int build(outcall_cel *c, const char *src, size_t len, const outcall_cel_limits *lim,
+                 outcall_error *err)
 {
     size_t max = lim && lim->max_source_bytes ? lim->max_source_bytes : OC_CEL_SOURCE_MAX;
     if (len > max)
@@ -42,14 +43,15 @@ static int build(outcall_cel *c, const char *src, size_t len, const outcall_cel_
         oc_error_at(err, "", line, column);
         return OUTCALL_E_SYNTAX;
     }
-    struct oc_cel_source source = {copy, len, lim && lim->max_depth ? lim->max_depth : OC_CEL_DEPTH_MAX, OC_CEL_NODES_MAX};
+    struct oc_cel_source source = {copy, len, lim && lim->max_depth ? lim->max_depth : OC_CEL_DEPTH_MAX,
+                                   OC_CEL_NODES_MAX};
     struct oc_cel_node *root = NULL;
     int r = oc_cel_parse(&c->arena, &source, &root, err);
     return r < 0 ? r : oc_cel_resolve(c, root, err);
 }
 
-int outcall_cel_compile(outcall_cel **ret, outcall_cel_env *env, const char *src, size_t len, const outcall_cel_limits *lim,
-                        outcall_error *err)
+int outcall_cel_compile(outcall_cel **ret, outcall_cel_env *env, const char *src, size_t len,
+                        const outcall_cel_limits *lim, outcall_error *err)
 {
     if (!ret || (!src && len > 0))
         return oc_fail(err, OUTCALL_E_INVALID, "the expression is NULL");
@@ -146,7 +148,8 @@ outcall_cel_eval *outcall_cel_eval_free(outcall_cel_eval *ev)
     return NULL;
 }
 
-/* Slots for this program's names: made again only when the names or the bindings are others than last time. */
+/* Slots for this program's names: made again only when the names or the bindings are others than last time.
+ */
 static int prepare(outcall_cel_eval *ev, const outcall_cel *c)
 {
     if (ev->names == c->names && !ev->stale)
@@ -187,7 +190,8 @@ static int run(const outcall_cel *c, outcall_cel_eval *ev, const oc_cel_value **
     static const oc_cel_value nothing = {.kind = OUTCALL_CEL_NULL};
     oc_cel_value tmp = nothing;
     const oc_cel_value *v = oc_cel_eval_node(ev, c->root, &tmp);
-    if (ev->budget.spent && v->kind != OC_CEL_ERROR) { /* spent within the last comparison: its answer is no answer */
+    if (ev->budget.spent &&
+        v->kind != OC_CEL_ERROR) { /* spent within the last comparison: its answer is no answer */
         oc_cel_fatal(ev, c->root, &tmp, OUTCALL_E_LIMIT);
         v = &tmp;
     }
@@ -207,7 +211,8 @@ static int run(const outcall_cel *c, outcall_cel_eval *ev, const oc_cel_value **
     return 0;
 }
 
-int outcall_cel_run(const outcall_cel *c, outcall_cel_eval *ev, const outcall_cel_value **ret, outcall_error *err)
+int outcall_cel_run(const outcall_cel *c, outcall_cel_eval *ev, const outcall_cel_value **ret,
+                    outcall_error *err)
 {
     if (!c || !ev || !ret || ev->running)
         return oc_fail(err, OUTCALL_E_INVALID, "the program or the eval is NULL or in use");

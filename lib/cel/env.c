@@ -1,6 +1,6 @@
 /* Environments: declared variables and functions. */
-#include "core/error.h"
 #include "cel/program.h"
+#include "core/error.h"
 #include <string.h>
 
 int outcall_cel_env_new(outcall_cel_env **ret)
@@ -62,7 +62,8 @@ static bool parse_type(const char **s, unsigned depth, uint32_t *kind, uint32_t 
 {
     size_t n = strcspn(*s, "(), .-");
     uint32_t inner = OUTCALL_CEL_DYN;
-    static const char *const dotted[] = {"google.protobuf.Timestamp", "google.protobuf.Duration", "net.IP", "net.CIDR"};
+    static const char *const dotted[] = {"google.protobuf.Timestamp", "google.protobuf.Duration", "net.IP",
+                                         "net.CIDR"};
     for (size_t i = 0; i < OC_ARRAY_SIZE(dotted); i++)
         if (strncmp(*s, dotted[i], strlen(dotted[i])) == 0)
             n = strlen(dotted[i]);
@@ -169,8 +170,8 @@ static bool parse_signature(const char *s, char sig[OC_CEL_ARGS_MAX + 3], uint8_
     return true;
 }
 
-int outcall_cel_env_function(outcall_cel_env *e, const char *name, const char *signature, outcall_cel_fn fn, void *userdata,
-                             outcall_error *err)
+int outcall_cel_env_function(outcall_cel_env *e, const char *name, const char *signature, outcall_cel_fn fn,
+                             void *userdata, outcall_error *err)
 {
     char sig[OC_CEL_ARGS_MAX + 3];
     struct oc_cel_custom f = {.fn = fn, .userdata = userdata};
@@ -178,8 +179,10 @@ int outcall_cel_env_function(outcall_cel_env *e, const char *name, const char *s
     if (r < 0)
         return r;
     if (!name_ok(name) || !fn || !signature || !parse_signature(signature, sig, &f.style))
-        return oc_fail(err, OUTCALL_E_INVALID, "\"%.64s\" is no function's name, or \"%.64s\" no signature such as \"(string) -> bool\"",
-                       name, signature ? signature : "");
+        return oc_fail(
+            err, OUTCALL_E_INVALID,
+            "\"%.64s\" is no function's name, or \"%.64s\" no signature such as \"(string) -> bool\"", name,
+            signature ? signature : "");
     if (e->n_custom >= OC_CEL_OVERLOADS_MAX)
         return oc_fail(err, OUTCALL_E_LIMIT, "more than %d functions", OC_CEL_OVERLOADS_MAX);
     struct oc_cel_custom *v = realloc(e->custom, (e->n_custom + 1) * sizeof(*v));

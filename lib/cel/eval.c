@@ -14,8 +14,8 @@ void oc_cel_fatal(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_v
     *out = (oc_cel_value){.kind = OC_CEL_ERROR, .aux = node->pos, .s = why, .n = (size_t)-code};
 }
 
-static void error_text(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *out, int code, const char *fmt,
-                       va_list ap)
+static void error_text(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *out, int code,
+                       const char *fmt, va_list ap)
 {
     char text[256];
     int len = vsnprintf(text, sizeof(text), fmt, ap);
@@ -27,7 +27,8 @@ static void error_text(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_
     *out = (oc_cel_value){.kind = OC_CEL_ERROR, .aux = node->pos, .s = copy, .n = (size_t)-code};
 }
 
-void oc_cel_error(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *out, int code, const char *fmt, ...)
+void oc_cel_error(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *out, int code,
+                  const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -51,8 +52,8 @@ void *oc_cel_scratch(struct oc_cel_call *c, size_t size)
     return p;
 }
 
-static const oc_cel_value *select_field(outcall_cel_eval *ev, const struct oc_cel_node *node, const oc_cel_value *from,
-                                        struct oc_cel_text name, oc_cel_value *tmp)
+static const oc_cel_value *select_field(outcall_cel_eval *ev, const struct oc_cel_node *node,
+                                        const oc_cel_value *from, struct oc_cel_text name, oc_cel_value *tmp)
 {
     if (from->kind == OC_CEL_ERROR)
         return from;
@@ -64,7 +65,8 @@ static const oc_cel_value *select_field(outcall_cel_eval *ev, const struct oc_ce
     const oc_cel_value *v = oc_cel_map_field(from, name.s, name.n);
     if (v)
         return v;
-    oc_cel_error(ev, node, tmp, OUTCALL_E_NOT_FOUND, "no such key \"%.*s\"", (int)OC_MIN(name.n, (size_t)64), name.s);
+    oc_cel_error(ev, node, tmp, OUTCALL_E_NOT_FOUND, "no such key \"%.*s\"", (int)OC_MIN(name.n, (size_t)64),
+                 name.s);
     return tmp;
 }
 
@@ -89,8 +91,8 @@ static const oc_cel_value *eval_ref(outcall_cel_eval *ev, const struct oc_cel_no
     const struct oc_cel_node *root = node;
     while (root->n > 0)
         root = root->kids[0];
-    oc_cel_error(ev, root, tmp, OUTCALL_E_UNDECLARED, "\"%.*s\" has no value", (int)OC_MIN(root->name.n, (size_t)64),
-                 root->name.s);
+    oc_cel_error(ev, root, tmp, OUTCALL_E_UNDECLARED, "\"%.*s\" has no value",
+                 (int)OC_MIN(root->name.n, (size_t)64), root->name.s);
     return tmp;
 }
 
@@ -100,12 +102,15 @@ static const oc_cel_value *eval_slot(outcall_cel_eval *ev, const struct oc_cel_n
     if (v)
         return v;
     const struct oc_cel_name *name = &ev->program->names->v[node->u.slot];
-    oc_cel_error(ev, node, tmp, OUTCALL_E_UNDECLARED, "\"%.*s\" has no value", (int)OC_MIN(name->len, (size_t)64), name->s);
+    oc_cel_error(ev, node, tmp, OUTCALL_E_UNDECLARED, "\"%.*s\" has no value",
+                 (int)OC_MIN(name->len, (size_t)64), name->s);
     return tmp;
 }
 
-/* decisive: false for &&, true for ||. It wins from either side, even over errors; what else is wrong comes second. */
-static const oc_cel_value *eval_logic(outcall_cel_eval *ev, const struct oc_cel_node *node, bool decisive, oc_cel_value *tmp)
+/* decisive: false for &&, true for ||. It wins from either side, even over errors; what else is wrong comes
+ * second. */
+static const oc_cel_value *eval_logic(outcall_cel_eval *ev, const struct oc_cel_node *node, bool decisive,
+                                      oc_cel_value *tmp)
 {
     oc_cel_value wrong = oc_cel_null(), one;
     bool is_wrong = false;
@@ -128,7 +133,8 @@ static const oc_cel_value *eval_logic(outcall_cel_eval *ev, const struct oc_cel_
         if (v->kind == OC_CEL_ERROR)
             wrong = *v;
         else
-            oc_cel_error(ev, node->kids[i], &wrong, OUTCALL_E_TYPE, "expected bool, found %s", oc_cel_kind_name(v->kind));
+            oc_cel_error(ev, node->kids[i], &wrong, OUTCALL_E_TYPE, "expected bool, found %s",
+                         oc_cel_kind_name(v->kind));
     }
     *tmp = is_wrong ? wrong : oc_cel_bool(!decisive);
     return tmp;
@@ -140,7 +146,8 @@ static const oc_cel_value *eval_cond(outcall_cel_eval *ev, const struct oc_cel_n
     if (v->kind == OUTCALL_CEL_BOOL)
         return oc_cel_eval_node(ev, node->kids[v->b ? 1 : 2], tmp);
     if (v->kind != OC_CEL_ERROR) {
-        oc_cel_error(ev, node->kids[0], tmp, OUTCALL_E_TYPE, "expected bool, found %s", oc_cel_kind_name(v->kind));
+        oc_cel_error(ev, node->kids[0], tmp, OUTCALL_E_TYPE, "expected bool, found %s",
+                     oc_cel_kind_name(v->kind));
         return tmp;
     }
     return v;
@@ -163,8 +170,8 @@ static const oc_cel_value *eval_has(outcall_cel_eval *ev, const struct oc_cel_no
     return tmp;
 }
 
-static const oc_cel_value *index_list(outcall_cel_eval *ev, const struct oc_cel_node *node, const oc_cel_value *list,
-                                      const oc_cel_value *at, oc_cel_value *tmp)
+static const oc_cel_value *index_list(outcall_cel_eval *ev, const struct oc_cel_node *node,
+                                      const oc_cel_value *list, const oc_cel_value *at, oc_cel_value *tmp)
 {
     uint64_t i = UINT64_MAX;
     if (at->kind == OUTCALL_CEL_INT && at->i >= 0) {
@@ -175,12 +182,14 @@ static const oc_cel_value *index_list(outcall_cel_eval *ev, const struct oc_cel_
         if (at->d >= 0 && at->d < 0x1p53 && (double)(uint64_t)at->d == at->d)
             i = (uint64_t)at->d;
     } else if (at->kind != OUTCALL_CEL_INT) {
-        oc_cel_error(ev, node, tmp, OUTCALL_E_TYPE, "a list has no index of type %s", oc_cel_kind_name(at->kind));
+        oc_cel_error(ev, node, tmp, OUTCALL_E_TYPE, "a list has no index of type %s",
+                     oc_cel_kind_name(at->kind));
         return tmp;
     }
     if (i < list->n)
         return &list->v[i];
-    oc_cel_error(ev, node, tmp, OUTCALL_E_NOT_FOUND, "index out of range: the list has %zu elements", list->n);
+    oc_cel_error(ev, node, tmp, OUTCALL_E_NOT_FOUND, "index out of range: the list has %zu elements",
+                 list->n);
     return tmp;
 }
 
@@ -197,8 +206,9 @@ static const oc_cel_value *eval_index(outcall_cel_eval *ev, const struct oc_cel_
     }
     if (from->kind == OUTCALL_CEL_LIST)
         return index_list(ev, node, from, key, tmp);
-    bool usable = key->kind == OUTCALL_CEL_STRING || key->kind == OUTCALL_CEL_BOOL || key->kind == OUTCALL_CEL_INT ||
-                  key->kind == OUTCALL_CEL_UINT || key->kind == OUTCALL_CEL_DOUBLE;
+    bool usable = key->kind == OUTCALL_CEL_STRING || key->kind == OUTCALL_CEL_BOOL ||
+                  key->kind == OUTCALL_CEL_INT || key->kind == OUTCALL_CEL_UINT ||
+                  key->kind == OUTCALL_CEL_DOUBLE;
     if (from->kind != OUTCALL_CEL_MAP || !usable) {
         oc_cel_error(ev, node, tmp, OUTCALL_E_TYPE, "no such operation: %s[%s]", oc_cel_kind_name(from->kind),
                      oc_cel_kind_name(key->kind));
@@ -208,7 +218,8 @@ static const oc_cel_value *eval_index(outcall_cel_eval *ev, const struct oc_cel_
     if (v)
         return v;
     if (key->kind == OUTCALL_CEL_STRING)
-        oc_cel_error(ev, node, tmp, OUTCALL_E_NOT_FOUND, "no such key \"%.*s\"", (int)OC_MIN(key->n, (size_t)64), key->s);
+        oc_cel_error(ev, node, tmp, OUTCALL_E_NOT_FOUND, "no such key \"%.*s\"",
+                     (int)OC_MIN(key->n, (size_t)64), key->s);
     else
         oc_cel_error(ev, node, tmp, OUTCALL_E_NOT_FOUND, "no such key");
     return tmp;
@@ -242,31 +253,32 @@ static const oc_cel_value *eval_map(outcall_cel_eval *ev, const struct oc_cel_no
     oc_cel_value so_far = *map;
     for (so_far.n = 0; so_far.n < map->n; so_far.n++) {
         const oc_cel_value *key = &map->v[2 * so_far.n];
-        if (key->kind != OUTCALL_CEL_STRING && key->kind != OUTCALL_CEL_INT && key->kind != OUTCALL_CEL_UINT &&
-            key->kind != OUTCALL_CEL_BOOL) {
+        if (key->kind != OUTCALL_CEL_STRING && key->kind != OUTCALL_CEL_INT &&
+            key->kind != OUTCALL_CEL_UINT && key->kind != OUTCALL_CEL_BOOL) {
             oc_cel_error(ev, node->kids[2 * so_far.n], tmp, OUTCALL_E_TYPE, "%s cannot be the key of a map",
                          oc_cel_kind_name(key->kind));
             return tmp;
         }
         if (oc_cel_map_find(&ev->budget, &so_far, key)) {
-            oc_cel_error(ev, node->kids[2 * so_far.n], tmp, OUTCALL_E_INVALID, "the key is already in the map");
+            oc_cel_error(ev, node->kids[2 * so_far.n], tmp, OUTCALL_E_INVALID,
+                         "the key is already in the map");
             return tmp;
         }
     }
     return tmp;
 }
 
-static void no_operation(outcall_cel_eval *ev, const struct oc_cel_node *node, const oc_cel_value *a, const oc_cel_value *b,
-                         oc_cel_value *out)
+static void no_operation(outcall_cel_eval *ev, const struct oc_cel_node *node, const oc_cel_value *a,
+                         const oc_cel_value *b, oc_cel_value *out)
 {
-    static const char *const signs[] = {[OC_CEL_LT] = "<", [OC_CEL_LE] = "<=", [OC_CEL_GT] = ">", [OC_CEL_GE] = ">=",
-                                        [OC_CEL_IN] = "in"};
-    oc_cel_error(ev, node, out, OUTCALL_E_TYPE, "no such operation: %s %s %s", oc_cel_kind_name(a->kind), signs[node->op],
-                 oc_cel_kind_name(b->kind));
+    static const char *const signs[] = {
+        [OC_CEL_LT] = "<", [OC_CEL_LE] = "<=", [OC_CEL_GT] = ">", [OC_CEL_GE] = ">=", [OC_CEL_IN] = "in"};
+    oc_cel_error(ev, node, out, OUTCALL_E_TYPE, "no such operation: %s %s %s", oc_cel_kind_name(a->kind),
+                 signs[node->op], oc_cel_kind_name(b->kind));
 }
 
-static void eval_in(outcall_cel_eval *ev, const struct oc_cel_node *node, const oc_cel_value *a, const oc_cel_value *b,
-                    oc_cel_value *out)
+static void eval_in(outcall_cel_eval *ev, const struct oc_cel_node *node, const oc_cel_value *a,
+                    const oc_cel_value *b, oc_cel_value *out)
 {
     bool found = false;
     if (b->kind == OUTCALL_CEL_MAP) {
@@ -281,8 +293,8 @@ static void eval_in(outcall_cel_eval *ev, const struct oc_cel_node *node, const 
     *out = oc_cel_bool(found);
 }
 
-static void eval_order(outcall_cel_eval *ev, const struct oc_cel_node *node, const oc_cel_value *a, const oc_cel_value *b,
-                       oc_cel_value *out)
+static void eval_order(outcall_cel_eval *ev, const struct oc_cel_node *node, const oc_cel_value *a,
+                       const oc_cel_value *b, oc_cel_value *out)
 {
     enum oc_cel_order o = oc_cel_compare(a, b);
     if (o == OC_CEL_NO_ORDER) {
@@ -296,7 +308,8 @@ static void eval_order(outcall_cel_eval *ev, const struct oc_cel_node *node, con
                                                : more || same);
 }
 
-static const oc_cel_value *eval_binary(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *tmp)
+static const oc_cel_value *eval_binary(outcall_cel_eval *ev, const struct oc_cel_node *node,
+                                       oc_cel_value *tmp)
 {
     oc_cel_value ta, tb;
     const oc_cel_value *a = oc_cel_eval_node(ev, node->kids[0], &ta), *b = NULL;

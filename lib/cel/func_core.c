@@ -14,9 +14,11 @@
 static void bad(struct oc_cel_call *c, const char *to)
 {
     if (A(0)->kind == OUTCALL_CEL_STRING)
-        oc_cel_call_error(c, OUTCALL_E_INVALID, "\"%.*s\" is no %s", (int)oc_utf8_cut(A(0)->s, A(0)->n, 64), A(0)->s, to);
+        oc_cel_call_error(c, OUTCALL_E_INVALID, "\"%.*s\" is no %s", (int)oc_utf8_cut(A(0)->s, A(0)->n, 64),
+                          A(0)->s, to);
     else
-        oc_cel_call_error(c, OUTCALL_E_INVALID, "the %s does not fit into %s", oc_cel_kind_name(A(0)->kind), to);
+        oc_cel_call_error(c, OUTCALL_E_INVALID, "the %s does not fit into %s", oc_cel_kind_name(A(0)->kind),
+                          to);
 }
 
 static bool pay(struct oc_cel_call *c, size_t bytes)
@@ -59,7 +61,8 @@ static void starts_with(struct oc_cel_call *c)
 }
 static void ends_with(struct oc_cel_call *c)
 {
-    *c->out = oc_cel_bool(A(1)->n == 0 || (A(1)->n <= A(0)->n && memcmp(A(0)->s + (A(0)->n - A(1)->n), A(1)->s, A(1)->n) == 0));
+    *c->out = oc_cel_bool(
+        A(1)->n == 0 || (A(1)->n <= A(0)->n && memcmp(A(0)->s + (A(0)->n - A(1)->n), A(1)->s, A(1)->n) == 0));
 }
 static void glob(struct oc_cel_call *c)
 {
@@ -67,14 +70,16 @@ static void glob(struct oc_cel_call *c)
     if (r == OUTCALL_E_LIMIT)
         oc_cel_fatal(c->ev, c->node, c->out, r);
     else if (r < 0)
-        oc_cel_call_error(c, OUTCALL_E_INVALID, "\"%.*s\" is no pattern for glob()", (int)oc_utf8_cut(A(1)->s, A(1)->n, 64), A(1)->s);
+        oc_cel_call_error(c, OUTCALL_E_INVALID, "\"%.*s\" is no pattern for glob()",
+                          (int)oc_utf8_cut(A(1)->s, A(1)->n, 64), A(1)->s);
     else
         *c->out = oc_cel_bool(r == 1);
 }
 
 static void bool_of_string(struct oc_cel_call *c)
 {
-    static const char *const yes[] = {"1", "t", "true", "TRUE", "True"}, *const no[] = {"0", "f", "false", "FALSE", "False"};
+    static const char *const yes[] = {"1", "t", "true", "TRUE", "True"}, *const no[] = {"0", "f", "false",
+                                                                                        "FALSE", "False"};
     for (size_t i = 0; i < OC_ARRAY_SIZE(yes); i++) {
         bool is_yes = strlen(yes[i]) == A(0)->n && memcmp(yes[i], A(0)->s, A(0)->n) == 0;
         bool is_no = strlen(no[i]) == A(0)->n && memcmp(no[i], A(0)->s, A(0)->n) == 0;

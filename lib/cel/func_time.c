@@ -11,7 +11,8 @@ static bool date(struct oc_cel_call *c, struct oc_cel_date *ret)
         if (r == OUTCALL_E_NO_MEMORY)
             oc_cel_fatal(c->ev, c->node, c->out, r);
         else if (r < 0)
-            oc_cel_call_error(c, OUTCALL_E_INVALID, "unknown time zone \"%.*s\"", (int)OC_MIN(c->args[1]->n, (size_t)64), c->args[1]->s);
+            oc_cel_call_error(c, OUTCALL_E_INVALID, "unknown time zone \"%.*s\"",
+                              (int)OC_MIN(c->args[1]->n, (size_t)64), c->args[1]->s);
         if (r < 0)
             return false;
     }
@@ -19,11 +20,11 @@ static bool date(struct oc_cel_call *c, struct oc_cel_date *ret)
     return true;
 }
 
-#define ACCESSOR(name, expression)       \
-    static void name(struct oc_cel_call *c) \
-    {                                    \
-        struct oc_cel_date d;            \
-        if (date(c, &d))                 \
+#define ACCESSOR(name, expression)            \
+    static void name(struct oc_cel_call *c)   \
+    {                                         \
+        struct oc_cel_date d;                 \
+        if (date(c, &d))                      \
             *c->out = oc_cel_int(expression); \
     }
 ACCESSOR(full_year, d.year)
@@ -59,7 +60,11 @@ static void rest_milliseconds(struct oc_cel_call *c)
     *c->out = oc_cel_int(c->args[0]->i % INT64_C(1000000000) / 1000000);
 }
 
-#define BOTH(name, fn) {name, "t:i", OC_CEL_MEMBER, fn}, {name, "ts:i", OC_CEL_MEMBER, fn}
+#define BOTH(name, fn)                  \
+    {name, "t:i", OC_CEL_MEMBER, fn},   \
+    {                                   \
+        name, "ts:i", OC_CEL_MEMBER, fn \
+    }
 const struct oc_cel_func oc_cel_time_funcs[] = {
     BOTH("getFullYear", full_year),
     BOTH("getMonth", month),

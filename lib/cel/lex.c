@@ -52,7 +52,8 @@ const char *oc_cel_found(const struct oc_cel_lexer *l, char buf[OC_CEL_FOUND_SIZ
     const char *line_end = memchr(l->s + l->pos, '\n', n);
     if (line_end)
         n = (size_t)(line_end - (l->s + l->pos));
-    (void)snprintf(buf, OC_CEL_FOUND_SIZE, "\"%.*s%s\"", (int)n, l->s + l->pos, n < l->end - l->pos ? "..." : "");
+    (void)snprintf(buf, OC_CEL_FOUND_SIZE, "\"%.*s%s\"", (int)n, l->s + l->pos,
+                   n < l->end - l->pos ? "..." : "");
     return buf;
 }
 
@@ -102,8 +103,9 @@ static int lex_quoted(struct oc_cel_lexer *l)
         i++;
     if (i == l->len || l->s[i] != '`')
         return oc_cel_fail_at(l, i < l->len ? i : l->at, OUTCALL_E_SYNTAX,
-                              i < l->len ? "a quoted name is made of letters, digits, '_', '.', '-', '/' and spaces"
-                                         : "expected '`' to end the quoted name");
+                              i < l->len
+                                  ? "a quoted name is made of letters, digits, '_', '.', '-', '/' and spaces"
+                                  : "expected '`' to end the quoted name");
     if (i == l->at + 1)
         return oc_cel_fail_at(l, l->at, OUTCALL_E_SYNTAX, "expected a name between the backticks");
     l->at = i + 1;

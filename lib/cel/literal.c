@@ -29,7 +29,8 @@ static int integer(struct oc_cel_lexer *l, size_t from, size_t to, unsigned base
 {
     uint64_t v = 0;
     for (size_t i = from; i < to; i++)
-        if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, (uint64_t)digit(l->s[i], base), &v))
+        if (__builtin_mul_overflow(v, base, &v) ||
+            __builtin_add_overflow(v, (uint64_t)digit(l->s[i], base), &v))
             return oc_cel_fail_at(l, l->pos, OUTCALL_E_SYNTAX, "the number does not fit into 64 bits");
     bool is_unsigned = at(l, to) == 'u' || at(l, to) == 'U';
     l->value = oc_cel_uint(v);
@@ -38,7 +39,8 @@ static int integer(struct oc_cel_lexer *l, size_t from, size_t to, unsigned base
     return 0;
 }
 
-/* strtod of the caller's locale might want a comma: the C locale is asked for by name, and nobody else sees it. */
+/* strtod of the caller's locale might want a comma: the C locale is asked for by name, and nobody else sees
+ * it. */
 static int real(struct oc_cel_lexer *l, size_t to)
 {
     char *copy = oc_cel_arena_text(l->arena, l->s + l->pos, to - l->pos);
@@ -144,7 +146,8 @@ static int escape(struct oc_cel_lexer *l, size_t *i, bool bytes, struct text *t)
     bool octal = c >= '0' && c <= '3';
     size_t n = c == 'x' || c == 'X' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : octal ? 3 : 0;
     if (n == 0)
-        return oc_cel_fail_at(l, start, OUTCALL_E_SYNTAX, "unknown escape in a %s literal", bytes ? "bytes" : "string");
+        return oc_cel_fail_at(l, start, OUTCALL_E_SYNTAX, "unknown escape in a %s literal",
+                              bytes ? "bytes" : "string");
     if (bytes && (c == 'u' || c == 'U'))
         return oc_cel_fail_at(l, start, OUTCALL_E_SYNTAX, "\\u and \\U have no place in a bytes literal");
     uint32_t v = 0;
@@ -173,12 +176,13 @@ static int find_end(struct oc_cel_lexer *l, size_t from, bool raw, bool triple, 
     size_t i = from;
     while (i < l->len && !closes(l, i, quote, triple)) {
         if (!triple && (l->s[i] == '\n' || l->s[i] == '\r'))
-            return oc_cel_fail_at(l, l->pos, OUTCALL_E_SYNTAX, "expected %c before the end of the line", quote);
+            return oc_cel_fail_at(l, l->pos, OUTCALL_E_SYNTAX, "expected %c before the end of the line",
+                                  quote);
         i += !raw && l->s[i] == '\\' && i + 1 < l->len ? 2 : 1;
     }
     if (i >= l->len)
-        return oc_cel_fail_at(l, l->pos, OUTCALL_E_SYNTAX, "expected %c%.*s to end the literal", quote, triple ? 2 : 0,
-                              quote == '"' ? "\"\"" : "''");
+        return oc_cel_fail_at(l, l->pos, OUTCALL_E_SYNTAX, "expected %c%.*s to end the literal", quote,
+                              triple ? 2 : 0, quote == '"' ? "\"\"" : "''");
     *ret = i;
     return 0;
 }

@@ -21,7 +21,8 @@ static bool logic_step(outcall_cel_eval *ev, const struct oc_cel_node *body, boo
         f->is_wrong = true;
         f->wrong = *v;
         if (v->kind != OC_CEL_ERROR)
-            oc_cel_error(ev, body, &f->wrong, OUTCALL_E_TYPE, "expected bool, found %s", oc_cel_kind_name(v->kind));
+            oc_cel_error(ev, body, &f->wrong, OUTCALL_E_TYPE, "expected bool, found %s",
+                         oc_cel_kind_name(v->kind));
     }
     return ev->fatal != 0;
 }
@@ -40,7 +41,8 @@ static int condition(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_ce
     return -1;
 }
 
-static void collect(outcall_cel_eval *ev, const struct oc_cel_node *node, const oc_cel_value *range, oc_cel_value *out)
+static void collect(outcall_cel_eval *ev, const struct oc_cel_node *node, const oc_cel_value *range,
+                    oc_cel_value *out)
 {
     size_t stride = range->kind == OUTCALL_CEL_MAP ? 2 : 1, n = 0;
     oc_cel_value *v = oc_cel_arena_array(&ev->scratch, range->n, sizeof(*v));
@@ -56,7 +58,8 @@ static void collect(outcall_cel_eval *ev, const struct oc_cel_node *node, const 
         if (wanted == 0)
             continue;
         oc_cel_value tmp;
-        const oc_cel_value *one = node->kids[2] ? oc_cel_eval_node(ev, node->kids[2], &tmp) : ev->locals[node->u.slot];
+        const oc_cel_value *one =
+            node->kids[2] ? oc_cel_eval_node(ev, node->kids[2], &tmp) : ev->locals[node->u.slot];
         if (one->kind == OC_CEL_ERROR) {
             *out = *one;
             return;
@@ -75,7 +78,8 @@ void oc_cel_eval_macro(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_
         return;
     }
     if (range->kind != OUTCALL_CEL_LIST && range->kind != OUTCALL_CEL_MAP) {
-        oc_cel_error(ev, node, out, OUTCALL_E_TYPE, "expected list or map, found %s", oc_cel_kind_name(range->kind));
+        oc_cel_error(ev, node, out, OUTCALL_E_TYPE, "expected list or map, found %s",
+                     oc_cel_kind_name(range->kind));
         return;
     }
     if (node->op == OC_CEL_COLLECT) {
@@ -115,7 +119,8 @@ static bool call_custom(outcall_cel_eval *ev, const struct oc_cel_node *node, co
     uint8_t style = node->member ? OC_CEL_MEMBER : OC_CEL_GLOBAL;
     for (size_t i = node->custom - 1U; i < env->n_custom; i++) {
         const struct oc_cel_custom *f = &env->custom[i];
-        if (f->style != style || strcmp(f->name, env->custom[node->custom - 1U].name) != 0 || !fits(f->sig, args, node->n))
+        if (f->style != style || strcmp(f->name, env->custom[node->custom - 1U].name) != 0 ||
+            !fits(f->sig, args, node->n))
             continue;
         const oc_cel_value *ret = NULL;
         int r = f->fn(f->userdata, ev, args, node->n, &ret);
@@ -138,7 +143,8 @@ void oc_cel_eval_call(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_c
     const oc_cel_value *args[OC_CEL_ARGS_MAX];
     int name_len = (int)OC_MIN(node->name.n, (size_t)64);
     if ((!node->u.fn && !node->custom) || node->n > OC_CEL_ARGS_MAX) {
-        oc_cel_error(ev, node, out, OUTCALL_E_UNDECLARED, "unknown function \"%.*s\"", name_len, node->name.s);
+        oc_cel_error(ev, node, out, OUTCALL_E_UNDECLARED, "unknown function \"%.*s\"", name_len,
+                     node->name.s);
         return;
     }
     for (uint32_t i = 0; i < node->n; i++) {
@@ -150,7 +156,8 @@ void oc_cel_eval_call(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_c
     }
     struct oc_cel_call call = {ev, node, args, node->n, out};
     uint8_t style = node->member ? OC_CEL_MEMBER : OC_CEL_GLOBAL;
-    for (const struct oc_cel_func *f = node->u.fn; f && f->name && strcmp(f->name, node->u.fn->name) == 0; f++)
+    for (const struct oc_cel_func *f = node->u.fn; f && f->name && strcmp(f->name, node->u.fn->name) == 0;
+         f++)
         if ((f->style & style) && fits(f->sig, args, node->n)) {
             f->impl(&call);
             return;

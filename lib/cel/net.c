@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FAMILY(v) ((v)->aux >> 8)
-#define BITS(v)   ((v)->aux & 0xff)
+#define FAMILY(v)         ((v)->aux >> 8)
+#define BITS(v)           ((v)->aux & 0xff)
 #define AUX(family, bits) ((uint32_t)(family) << 8 | (uint32_t)(bits))
 
 /* Eight groups of hex digits, one run of them replaced by "::"; no zone, no dotted quad at the end. */
@@ -91,9 +91,11 @@ bool oc_cel_parse_cidr(const char *s, size_t len, oc_cel_value *ret)
     size_t n = (size_t)(slash - s), rest = len - n - 1;
     unsigned family = parse_address(s, n, &high, &low, &mapped);
     bool zero_first = rest > 1 && slash[1] == '0';
-    if (family == 0 || zero_first || oc_parse_u32(slash + 1, rest, mapped ? 96 : 0, family == 4 && !mapped ? 32 : 128, &bits) < 0)
+    if (family == 0 || zero_first ||
+        oc_parse_u32(slash + 1, rest, mapped ? 96 : 0, family == 4 && !mapped ? 32 : 128, &bits) < 0)
         return false;
-    *ret = (oc_cel_value){.kind = OUTCALL_CEL_CIDR, .aux = AUX(family, mapped ? bits - 96 : bits), .u = high, .low = low};
+    *ret = (oc_cel_value){
+        .kind = OUTCALL_CEL_CIDR, .aux = AUX(family, mapped ? bits - 96 : bits), .u = high, .low = low};
     return true;
 }
 
@@ -164,8 +166,8 @@ static bool ip_of(struct oc_cel_call *c, const oc_cel_value *v, oc_cel_value *re
     bool dotted = memchr(v->s ? v->s : "", '.', v->n) && memchr(v->s, ':', v->n);
     if (oc_cel_parse_ip(v->s, v->n, ret))
         return true;
-    oc_cel_call_error(c, OUTCALL_E_INVALID, "\"%.*s\" is no IP address%s", (int)OC_MIN(v->n, (size_t)64), v->s,
-                      dotted ? ": IPv4 inside IPv6 is not allowed" : "");
+    oc_cel_call_error(c, OUTCALL_E_INVALID, "\"%.*s\" is no IP address%s", (int)OC_MIN(v->n, (size_t)64),
+                      v->s, dotted ? ": IPv4 inside IPv6 is not allowed" : "");
     return false;
 }
 
@@ -177,7 +179,8 @@ static bool cidr_of(struct oc_cel_call *c, const oc_cel_value *v, oc_cel_value *
     }
     if (oc_cel_parse_cidr(v->s, v->n, ret))
         return true;
-    oc_cel_call_error(c, OUTCALL_E_INVALID, "\"%.*s\" is no network address", (int)OC_MIN(v->n, (size_t)64), v->s);
+    oc_cel_call_error(c, OUTCALL_E_INVALID, "\"%.*s\" is no network address", (int)OC_MIN(v->n, (size_t)64),
+                      v->s);
     return false;
 }
 

@@ -1,5 +1,5 @@
-/* cel/net.h - addresses and networks of both families. An IPv4-mapped IPv6 address is the IPv4 address: one address,
- * one value, whichever way it is written. */
+/* cel/net.h - addresses and networks of both families. An IPv4-mapped IPv6 address is the IPv4 address: one
+ * address, one value, whichever way it is written. */
 #ifndef CEL_NET_H
 #define CEL_NET_H
 #include "cel/value.h"

@@ -1,8 +1,8 @@
-/* Recursive descent with precedence climbing. What recurses is counted, and every node knows its depth, so that
- * neither the parser nor whoever walks the tree can run out of stack. */
-#include "core/error.h"
-#include "cel/macro.h"
+/* Recursive descent with precedence climbing. What recurses is counted, and every node knows its depth, so
+ * that neither the parser nor whoever walks the tree can run out of stack. */
 #include "cel/parse.h"
+#include "cel/macro.h"
+#include "core/error.h"
 #include <string.h>
 
 static bool text_is(struct oc_cel_text t, const char *s)
@@ -19,9 +19,9 @@ static bool in_list(struct oc_cel_text t, const char *const *list, size_t n)
 }
 
 static const char *const keywords[] = {"false", "in", "null", "true"};
-static const char *const reserved[] = {"as",        "break",  "const",   "continue", "else", "for",  "function", "if",
-                                       "import",    "let",    "loop",    "package",  "namespace", "return", "var",
-                                       "void",      "while"};
+static const char *const reserved[] = {"as",        "break",  "const",  "continue", "else", "for",
+                                       "function",  "if",     "import", "let",      "loop", "package",
+                                       "namespace", "return", "var",    "void",     "while"};
 
 static struct oc_cel_text token_text(const struct oc_cel_parser *p)
 {
@@ -47,17 +47,19 @@ static int expect(struct oc_cel_parser *p, char c, const char *what)
     return oc_cel_next(&p->lex);
 }
 
-int oc_cel_node_new(struct oc_cel_parser *p, uint8_t op, size_t pos, struct oc_cel_node *const *kids, size_t n,
-                    struct oc_cel_node **ret)
+int oc_cel_node_new(struct oc_cel_parser *p, uint8_t op, size_t pos, struct oc_cel_node *const *kids,
+                    size_t n, struct oc_cel_node **ret)
 {
     unsigned depth = 0;
     for (size_t i = 0; i < n; i++)
         if (kids[i])
             depth = OC_MAX(depth, kids[i]->depth);
     if (depth + 1 > p->max_depth)
-        return oc_cel_fail_at(&p->lex, pos, OUTCALL_E_LIMIT, "the expression is nested more than %u levels deep", p->max_depth);
+        return oc_cel_fail_at(&p->lex, pos, OUTCALL_E_LIMIT,
+                              "the expression is nested more than %u levels deep", p->max_depth);
     if (p->nodes >= p->max_nodes)
-        return oc_cel_fail_at(&p->lex, pos, OUTCALL_E_LIMIT, "the expression has more than %u parts", p->max_nodes);
+        return oc_cel_fail_at(&p->lex, pos, OUTCALL_E_LIMIT, "the expression has more than %u parts",
+                              p->max_nodes);
     p->nodes++;
     struct oc_cel_node *node = oc_cel_arena_zero(p->lex.arena, sizeof(*node));
     struct oc_cel_node **copy = node && n > 0 ? oc_cel_arena_array(p->lex.arena, n, sizeof(*copy)) : NULL;
@@ -172,8 +174,8 @@ static int parse_name(struct oc_cel_parser *p, size_t pos, bool rooted, struct o
         return r < 0 ? r : oc_cel_const_new(p, pos, v, ret);
     }
     if (in_list(name, keywords, OC_ARRAY_SIZE(keywords)) || in_list(name, reserved, OC_ARRAY_SIZE(reserved)))
-        return oc_cel_fail_at(&p->lex, p->lex.pos, OUTCALL_E_SYNTAX, "\"%.*s\" is a reserved word and cannot be a name",
-                              (int)name.n, name.s);
+        return oc_cel_fail_at(&p->lex, p->lex.pos, OUTCALL_E_SYNTAX,
+                              "\"%.*s\" is a reserved word and cannot be a name", (int)name.n, name.s);
     int r = oc_cel_next(&p->lex);
     struct oc_cel_node_list args = {0};
     bool call = r == 0 && p->lex.tok == OC_CEL_T('(');
@@ -224,7 +226,8 @@ static int parse_primary(struct oc_cel_parser *p, struct oc_cel_node **ret)
         r = oc_cel_next(&p->lex);
         if (r < 0)
             return r;
-        return p->lex.tok == OC_CEL_T_IDENT ? parse_name(p, pos, true, ret) : oc_cel_expected(p, "a name after \".\"");
+        return p->lex.tok == OC_CEL_T_IDENT ? parse_name(p, pos, true, ret)
+                                            : oc_cel_expected(p, "a name after \".\"");
     case OC_CEL_T('('):
         return parse_paren(p, ret);
     case OC_CEL_T('['):
@@ -299,7 +302,8 @@ static int parse_suffixes(struct oc_cel_parser *p, struct oc_cel_node **ret)
     while (r == 0 && (p->lex.tok == OC_CEL_T('.') || p->lex.tok == OC_CEL_T('[')))
         r = p->lex.tok == OC_CEL_T('.') ? parse_dot(p, ret) : parse_index(p, ret);
     if (r == 0 && p->lex.tok == OC_CEL_T('{'))
-        return oc_cel_fail_at(&p->lex, p->lex.pos, OUTCALL_E_SYNTAX, "messages are not supported: expected an operator or the end");
+        return oc_cel_fail_at(&p->lex, p->lex.pos, OUTCALL_E_SYNTAX,
+                              "messages are not supported: expected an operator or the end");
     return r;
 }
 
@@ -316,8 +320,8 @@ static int parse_unary(struct oc_cel_parser *p, struct oc_cel_node **ret)
     while (p->lex.tok == sign) {
         last = p->lex.pos;
         if (++n > p->max_depth)
-            return oc_cel_fail_at(&p->lex, last, OUTCALL_E_LIMIT, "the expression is nested more than %u levels deep",
-                                  p->max_depth);
+            return oc_cel_fail_at(&p->lex, last, OUTCALL_E_LIMIT,
+                                  "the expression is nested more than %u levels deep", p->max_depth);
         r = oc_cel_next(&p->lex);
         if (r < 0)
             return r;
@@ -334,7 +338,8 @@ static int parse_unary(struct oc_cel_parser *p, struct oc_cel_node **ret)
         if (r < 0)
             return r;
         if (p->lex.tok != OC_CEL_T_INT && p->lex.tok != OC_CEL_T_DOUBLE)
-            return oc_cel_fail_at(&p->lex, minus, OUTCALL_E_SYNTAX, "\"!\" and \"-\" cannot follow each other");
+            return oc_cel_fail_at(&p->lex, minus, OUTCALL_E_SYNTAX,
+                                  "\"!\" and \"-\" cannot follow each other");
         r = parse_number(p, minus, true, ret);
     } else {
         r = parse_primary(p, ret);
@@ -343,7 +348,8 @@ static int parse_unary(struct oc_cel_parser *p, struct oc_cel_node **ret)
         r = parse_suffixes(p, ret);
     for (pos = last; r == 0 && n > 0; n--) {
         struct oc_cel_node *kid = *ret;
-        r = oc_cel_node_new(p, sign == OC_CEL_T('-') ? OC_CEL_NEG : OC_CEL_NOT, n == 1 ? first : pos, &kid, 1, ret);
+        r = oc_cel_node_new(p, sign == OC_CEL_T('-') ? OC_CEL_NEG : OC_CEL_NOT, n == 1 ? first : pos, &kid, 1,
+                            ret);
     }
     return r;
 }
@@ -352,10 +358,10 @@ static const struct binary {
     int tok;
     uint8_t op, level; /* a higher level binds tighter */
 } binaries[] = {
-    {OC_CEL_T_OR, OC_CEL_OR, 1},     {OC_CEL_T_AND, OC_CEL_AND, 2},   {OC_CEL_T_EQ, OC_CEL_EQ, 3},
-    {OC_CEL_T_NE, OC_CEL_NE, 3},     {OC_CEL_T('<'), OC_CEL_LT, 3},   {OC_CEL_T_LE, OC_CEL_LE, 3},
-    {OC_CEL_T('>'), OC_CEL_GT, 3},   {OC_CEL_T_GE, OC_CEL_GE, 3},     {OC_CEL_T('+'), OC_CEL_ADD, 4},
-    {OC_CEL_T('-'), OC_CEL_SUB, 4},  {OC_CEL_T('*'), OC_CEL_MUL, 5},  {OC_CEL_T('/'), OC_CEL_DIV, 5},
+    {OC_CEL_T_OR, OC_CEL_OR, 1},    {OC_CEL_T_AND, OC_CEL_AND, 2},  {OC_CEL_T_EQ, OC_CEL_EQ, 3},
+    {OC_CEL_T_NE, OC_CEL_NE, 3},    {OC_CEL_T('<'), OC_CEL_LT, 3},  {OC_CEL_T_LE, OC_CEL_LE, 3},
+    {OC_CEL_T('>'), OC_CEL_GT, 3},  {OC_CEL_T_GE, OC_CEL_GE, 3},    {OC_CEL_T('+'), OC_CEL_ADD, 4},
+    {OC_CEL_T('-'), OC_CEL_SUB, 4}, {OC_CEL_T('*'), OC_CEL_MUL, 5}, {OC_CEL_T('/'), OC_CEL_DIV, 5},
     {OC_CEL_T('%'), OC_CEL_MOD, 5},
 };
 static const struct binary in_operator = {OC_CEL_T_IDENT, OC_CEL_IN, 3};
@@ -429,15 +435,16 @@ static int parse_cond(struct oc_cel_parser *p, struct oc_cel_node **ret)
 static int parse_expr(struct oc_cel_parser *p, struct oc_cel_node **ret)
 {
     if (p->nesting >= p->max_depth)
-        return oc_cel_fail_at(&p->lex, p->lex.pos, OUTCALL_E_LIMIT, "the expression is nested more than %u levels deep",
-                              p->max_depth);
+        return oc_cel_fail_at(&p->lex, p->lex.pos, OUTCALL_E_LIMIT,
+                              "the expression is nested more than %u levels deep", p->max_depth);
     p->nesting++;
     int r = parse_cond(p, ret);
     p->nesting--;
     return r;
 }
 
-int oc_cel_parse(struct oc_cel_arena *arena, const struct oc_cel_source *src, struct oc_cel_node **ret, outcall_error *err)
+int oc_cel_parse(struct oc_cel_arena *arena, const struct oc_cel_source *src, struct oc_cel_node **ret,
+                 outcall_error *err)
 {
     struct oc_cel_parser p = {.max_depth = src->max_depth, .max_nodes = src->max_nodes};
     p.lex = (struct oc_cel_lexer){.s = src->s, .len = src->len, .arena = arena, .err = err};

@@ -22,7 +22,7 @@ struct oc_cel_names {
         size_t len;
         uint32_t kind; /* declared, OUTCALL_CEL_DYN when not */
         uint32_t elem; /* of a list, or of a map's values */
-    } *v;
+    } * v;
     uint32_t *table; /* slot + 1, by hash; a power of two */
     size_t table_size;
 };
@@ -31,7 +31,8 @@ struct oc_cel_names *oc_cel_names_ref(struct oc_cel_names *names);
 void oc_cel_names_unref(struct oc_cel_names *names);
 int oc_cel_names_find(const struct oc_cel_names *names, const char *s, size_t len); /* slot or -1 */
 /* The slot, made when it is missing; OUTCALL_E_NO_MEMORY, _LIMIT. */
-OC_NODISCARD int oc_cel_names_add(struct oc_cel_names *names, const char *s, size_t len, uint32_t kind, uint32_t elem);
+OC_NODISCARD int oc_cel_names_add(struct oc_cel_names *names, const char *s, size_t len, uint32_t kind,
+                                  uint32_t elem);
 
 struct oc_cel_call {
     outcall_cel_eval *ev;
@@ -43,7 +44,7 @@ struct oc_cel_call {
 
 enum { OC_CEL_GLOBAL = 1, OC_CEL_MEMBER = 2 };
 
-struct oc_cel_func { /* one overload; those of one name stand together */
+struct oc_cel_func {        /* one overload; those of one name stand together */
     const char *name, *sig; /* kinds of the arguments, ':', kind of the result: see oc_cel_kind_letter */
     uint8_t style;
     void (*impl)(struct oc_cel_call *c);
@@ -107,8 +108,8 @@ struct outcall_cel_eval {
 };
 
 /* An error value at the node, out->kind = OC_CEL_ERROR. */
-void oc_cel_error(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *out, int code, const char *fmt, ...)
-    OC_PRINTF(5, 6);
+void oc_cel_error(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *out, int code,
+                  const char *fmt, ...) OC_PRINTF(5, 6);
 void oc_cel_fatal(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *out, int code);
 /* Scratch memory of the run, or NULL after oc_cel_fatal. */
 OC_NODISCARD void *oc_cel_scratch(struct oc_cel_call *c, size_t size);

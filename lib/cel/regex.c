@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* From one starting place: backtracking points, depth, KiB. Each start also asks the clock (the callout in front of
- * the pattern), so that many starting places do not add up. */
+/* From one starting place: backtracking points, depth, KiB. Each start also asks the clock (the callout in
+ * front of the pattern), so that many starting places do not add up. */
 #define MATCH_LIMIT  40000
 #define DEPTH_LIMIT  2000
 #define HEAP_LIMIT   2048
@@ -165,7 +165,8 @@ int oc_cel_regex_new(const char *s, size_t len, struct oc_cel_regex **ret, char 
     pcre2_code *code = NULL;
     if (new)
         code = pcre2_compile((PCRE2_SPTR)text.data, text.len,
-                             PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_UTF_CHECK, &number, &at, NULL);
+                             PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_UTF_CHECK,
+                             &number, &at, NULL);
     oc_buf_done(&text);
     if (!code) {
         free(new);
@@ -239,8 +240,8 @@ static int match(struct oc_cel_call *c, const struct oc_cel_regex *re)
     (void)pcre2_set_depth_limit(context, DEPTH_LIMIT);
     (void)pcre2_set_heap_limit(context, HEAP_LIMIT);
     (void)pcre2_set_callout(context, at_start, &watch);
-    int r = pcre2_match(re->code, (PCRE2_SPTR)(c->args[0]->n > 0 ? c->args[0]->s : ""), c->args[0]->n, 0, PCRE2_NO_UTF_CHECK,
-                        ev->match_data, context);
+    int r = pcre2_match(re->code, (PCRE2_SPTR)(c->args[0]->n > 0 ? c->args[0]->s : ""), c->args[0]->n, 0,
+                        PCRE2_NO_UTF_CHECK, ev->match_data, context);
     pcre2_match_context_free(context);
     return r;
 }
@@ -251,8 +252,9 @@ void oc_cel_matches(struct oc_cel_call *c)
     struct oc_cel_regex *own = NULL;
     const struct oc_cel_regex *re = c->node->extra;
     if (!re) {
-        int r = oc_cel_spend(&c->ev->budget, PATTERN_COST) ? oc_cel_regex_new(c->args[1]->s, c->args[1]->n, &own, why)
-                                                           : OUTCALL_E_LIMIT;
+        int r = oc_cel_spend(&c->ev->budget, PATTERN_COST)
+                    ? oc_cel_regex_new(c->args[1]->s, c->args[1]->n, &own, why)
+                    : OUTCALL_E_LIMIT;
         if (r == OUTCALL_E_INVALID)
             oc_cel_call_error(c, r, "regular expression: %s", why);
         else if (r < 0)

@@ -1,8 +1,8 @@
 /* Names to slots and calls to functions, once, before the first evaluation. */
 #include "base/str.h"
-#include "core/error.h"
 #include "cel/program.h"
 #include "cel/regex.h"
+#include "core/error.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +20,8 @@ struct resolver {
 };
 
 /* prefix and what make the text. */
-static int fail(struct resolver *r, const struct oc_cel_node *node, int code, const char *prefix, const char *what)
+static int fail(struct resolver *r, const struct oc_cel_node *node, int code, const char *prefix,
+                const char *what)
 {
     int line = 0, column = 0;
     (void)oc_fail(r->err, code, "%s%s", prefix, what);
@@ -61,8 +62,10 @@ static const struct scope *find_local(const struct scope *scope, const struct oc
     return NULL;
 }
 
-/* container "a.b" and name "x" give, one after the other, a.b.x, a.x and x. *at: where in the container; -1 at the end. */
-static bool qualified(const char *container, bool rooted, int *at, const char *name, char buf[2 * OC_CEL_NAME_MAX + 2])
+/* container "a.b" and name "x" give, one after the other, a.b.x, a.x and x. *at: where in the container; -1
+ * at the end. */
+static bool qualified(const char *container, bool rooted, int *at, const char *name,
+                      char buf[2 * OC_CEL_NAME_MAX + 2])
 {
     if (*at == -2)
         *at = rooted ? 0 : (int)strlen(container);
@@ -93,13 +96,14 @@ static int add_reading(struct resolver *r, const char *name, uint32_t selects, s
     size_t len = strlen(name);
     int kind = oc_cel_kind_by_name(name, len);
     int slot = r->checked ? oc_cel_names_find(r->c->names, name, len)
-                         : oc_cel_names_add(r->c->names, name, len, OUTCALL_CEL_DYN, OUTCALL_CEL_DYN);
+                          : oc_cel_names_add(r->c->names, name, len, OUTCALL_CEL_DYN, OUTCALL_CEL_DYN);
     if (slot < -1)
         return oc_fail(r->err, slot, "out of memory");
     if (slot >= 0 && refs->n < REFS_MAX)
         refs->v[refs->n++] = (struct oc_cel_ref){slot, selects, oc_cel_null()};
     if (kind >= 0 && refs->n < REFS_MAX)
-        refs->v[refs->n++] = (struct oc_cel_ref){-1, selects, oc_cel_type_value(oc_cel_kind_name((uint32_t)kind))};
+        refs->v[refs->n++] =
+            (struct oc_cel_ref){-1, selects, oc_cel_type_value(oc_cel_kind_name((uint32_t)kind))};
     return 0;
 }
 
@@ -136,8 +140,8 @@ static int unknown(struct resolver *r, const struct oc_cel_node *node, const cha
         }
     }
     char text[3 * OC_CEL_NAME_MAX];
-    (void)snprintf(text, sizeof(text), "\"%.255s\"%s%.255s%s", name, best ? "; did you mean \"" : "", best ? best->s : "",
-                   best ? "\"?" : "");
+    (void)snprintf(text, sizeof(text), "\"%.255s\"%s%.255s%s", name, best ? "; did you mean \"" : "",
+                   best ? best->s : "", best ? "\"?" : "");
     return fail(r, root_of(node), OUTCALL_E_UNDECLARED, "unknown variable ", text);
 }
 
@@ -184,7 +188,8 @@ static int resolve_chain(struct resolver *r, struct oc_cel_node *node, const cha
 
 static int resolve(struct resolver *r, struct oc_cel_node *node, const struct scope *scope, unsigned locals);
 
-static int resolve_has(struct resolver *r, struct oc_cel_node *node, const struct scope *scope, unsigned locals)
+static int resolve_has(struct resolver *r, struct oc_cel_node *node, const struct scope *scope,
+                       unsigned locals)
 {
     char name[OC_CEL_NAME_MAX + 1], full[2 * OC_CEL_NAME_MAX + 2];
     size_t len = 0;
@@ -196,7 +201,8 @@ static int resolve_has(struct resolver *r, struct oc_cel_node *node, const struc
         size_t n = 0;
         while (n < REFS_MAX && qualified(r->container, root_of(node)->rooted, &at, name, full)) {
             int slot = r->checked ? oc_cel_names_find(r->c->names, full, strlen(full))
-                                  : oc_cel_names_add(r->c->names, full, strlen(full), OUTCALL_CEL_DYN, OUTCALL_CEL_DYN);
+                                  : oc_cel_names_add(r->c->names, full, strlen(full), OUTCALL_CEL_DYN,
+                                                     OUTCALL_CEL_DYN);
             if (slot < -1)
                 return oc_fail(r->err, slot, "out of memory");
             if (slot >= 0)
@@ -213,7 +219,8 @@ static int resolve_has(struct resolver *r, struct oc_cel_node *node, const struc
     return resolve(r, node->kids[0], scope, locals);
 }
 
-static int resolve_macro(struct resolver *r, struct oc_cel_node *node, const struct scope *scope, unsigned locals)
+static int resolve_macro(struct resolver *r, struct oc_cel_node *node, const struct scope *scope,
+                         unsigned locals)
 {
     int e = resolve(r, node->kids[0], scope, locals);
     if (e < 0)
@@ -232,7 +239,8 @@ static uint32_t find_custom(const struct resolver *r, const char *s, size_t len,
 {
     const outcall_cel_env *env = r->c->env;
     for (size_t i = 0; env && i < env->n_custom; i++)
-        if (env->custom[i].style == style && strlen(env->custom[i].name) == len && memcmp(env->custom[i].name, s, len) == 0)
+        if (env->custom[i].style == style && strlen(env->custom[i].name) == len &&
+            memcmp(env->custom[i].name, s, len) == 0)
             return (uint32_t)i + 1;
     return 0;
 }
@@ -284,8 +292,8 @@ static int resolve_call(struct resolver *r, struct oc_cel_node *node, const stru
 /* A constant pattern is compiled now; a wrong one stays for the evaluation, unless there is a check. */
 static int prepare_regex(struct resolver *r, struct oc_cel_node *node)
 {
-    if (!node->u.fn || node->u.fn->impl != oc_cel_matches || node->n != 2 || node->kids[1]->op != OC_CEL_CONST ||
-        node->kids[1]->u.value.kind != OUTCALL_CEL_STRING)
+    if (!node->u.fn || node->u.fn->impl != oc_cel_matches || node->n != 2 ||
+        node->kids[1]->op != OC_CEL_CONST || node->kids[1]->u.value.kind != OUTCALL_CEL_STRING)
         return 0;
     struct oc_cel_regex *re = NULL;
     char why[OC_CEL_REGEX_TEXT];
@@ -330,7 +338,8 @@ static int resolve(struct resolver *r, struct oc_cel_node *node, const struct sc
 
 int oc_cel_resolve(outcall_cel *c, struct oc_cel_node *root, outcall_error *err)
 {
-    struct resolver r = {c, err, c->env && !c->env->unchecked, c->env && c->env->container ? c->env->container : ""};
+    struct resolver r = {c, err, c->env && !c->env->unchecked,
+                         c->env && c->env->container ? c->env->container : ""};
     int e = resolve(&r, root, NULL, 0);
     if (e < 0)
         return e;

@@ -11,7 +11,8 @@
 int oc_cel_parse_double(const char *s, size_t len, double *ret)
 {
     char copy[512], *end = NULL;
-    if (len == 0 || len >= sizeof(copy) || memchr(s, 0, len) || strchr(" \t\n\v\f\r", s[0]) || memchr(s, 'x', len) || memchr(s, 'X', len))
+    if (len == 0 || len >= sizeof(copy) || memchr(s, 0, len) || strchr(" \t\n\v\f\r", s[0]) ||
+        memchr(s, 'x', len) || memchr(s, 'X', len))
         return OUTCALL_E_SYNTAX;
     memcpy(copy, s, len);
     copy[len] = 0;
@@ -113,7 +114,10 @@ static void put_scalar(struct writer *w, const oc_cel_value *v)
     default:
         n = oc_cel_format_double(v->d, buf, sizeof(buf));
         if (!isfinite(v->d)) {
-            n = (size_t)snprintf(buf, sizeof(buf), "double(\"%s\")", isnan(v->d) ? "NaN" : v->d > 0 ? "Infinity" : "-Infinity");
+            n = (size_t)snprintf(buf, sizeof(buf), "double(\"%s\")",
+                                 isnan(v->d) ? "NaN"
+                                 : v->d > 0  ? "Infinity"
+                                             : "-Infinity");
         } else if (!strpbrk(buf, ".e")) {
             buf[n++] = '.';
             buf[n++] = '0';

@@ -87,8 +87,9 @@ bool oc_cel_parse_timestamp(const char *s, size_t len, oc_cel_value *ret)
 {
     const char *end = s + len;
     int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, zone_hour = 0, zone_minute = 0;
-    if (!number(&s, end, 4, 9999, &year) || !is(&s, end, '-') || !number(&s, end, 2, 12, &month) || !is(&s, end, '-') ||
-        !number(&s, end, 2, 31, &day) || month < 1 || day < 1 || day > month_days(year, month))
+    if (!number(&s, end, 4, 9999, &year) || !is(&s, end, '-') || !number(&s, end, 2, 12, &month) ||
+        !is(&s, end, '-') || !number(&s, end, 2, 31, &day) || month < 1 || day < 1 ||
+        day > month_days(year, month))
         return false;
     if ((!is(&s, end, 'T') && !is(&s, end, 't')) || !number(&s, end, 2, 23, &hour) || !is(&s, end, ':') ||
         !number(&s, end, 2, 59, &minute) || !is(&s, end, ':') || !number(&s, end, 2, 59, &second))
@@ -99,7 +100,8 @@ bool oc_cel_parse_timestamp(const char *s, size_t len, oc_cel_value *ret)
     int64_t seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
     if (!is(&s, end, 'Z') && !is(&s, end, 'z')) {
         int sign = is(&s, end, '+') ? -1 : is(&s, end, '-') ? 1 : 0;
-        if (sign == 0 || !number(&s, end, 2, 23, &zone_hour) || !is(&s, end, ':') || !number(&s, end, 2, 59, &zone_minute))
+        if (sign == 0 || !number(&s, end, 2, 23, &zone_hour) || !is(&s, end, ':') ||
+            !number(&s, end, 2, 59, &zone_minute))
             return false;
         seconds += sign * (zone_hour * 3600 + zone_minute * 60);
     }
@@ -114,8 +116,8 @@ static int64_t unit(const char **s, const char *end)
     static const struct {
         const char *s;
         int64_t nanos;
-    } units[] = {{"ns", 1},           {"us", 1000},      {"\xc2\xb5s", 1000},   {"\xce\xbcs", 1000}, {"ms", 1000000},
-                 {"h", 3600 * NANOS}, {"m", 60 * NANOS}, {"s", NANOS}};
+    } units[] = {{"ns", 1},       {"us", 1000},        {"\xc2\xb5s", 1000}, {"\xce\xbcs", 1000},
+                 {"ms", 1000000}, {"h", 3600 * NANOS}, {"m", 60 * NANOS},   {"s", NANOS}};
     for (size_t i = 0; i < OC_ARRAY_SIZE(units); i++) {
         size_t n = strlen(units[i].s);
         if ((size_t)(end - *s) >= n && memcmp(*s, units[i].s, n) == 0) {
@@ -188,8 +190,8 @@ size_t oc_cel_format_timestamp(const oc_cel_value *v, char buf[OC_CEL_TIME_SIZE]
 {
     struct oc_cel_date d;
     oc_cel_date_of(v->i, &d);
-    size_t n = (size_t)snprintf(buf, OC_CEL_TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", (int)d.year, d.month, d.day, d.hour,
-                                d.minute, d.second);
+    size_t n = (size_t)snprintf(buf, OC_CEL_TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", (int)d.year, d.month,
+                                d.day, d.hour, d.minute, d.second);
     n += put_fraction(buf + n, OC_CEL_TIME_SIZE - n, v->aux);
     buf[n++] = 'Z';
     buf[n] = 0;
@@ -199,7 +201,8 @@ size_t oc_cel_format_timestamp(const oc_cel_value *v, char buf[OC_CEL_TIME_SIZE]
 size_t oc_cel_format_duration(int64_t nanos, char buf[OC_CEL_TIME_SIZE])
 {
     uint64_t size = nanos < 0 ? 0 - (uint64_t)nanos : (uint64_t)nanos;
-    size_t n = (size_t)snprintf(buf, OC_CEL_TIME_SIZE, "%s%llu", nanos < 0 ? "-" : "", (unsigned long long)(size / (uint64_t)NANOS));
+    size_t n = (size_t)snprintf(buf, OC_CEL_TIME_SIZE, "%s%llu", nanos < 0 ? "-" : "",
+                                (unsigned long long)(size / (uint64_t)NANOS));
     n += put_fraction(buf + n, OC_CEL_TIME_SIZE - n, (uint32_t)(size % (uint64_t)NANOS));
     buf[n++] = 's';
     buf[n] = 0;

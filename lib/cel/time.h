@@ -3,8 +3,8 @@
 #define CEL_TIME_H
 #include "cel/program.h"
 
-#define OC_CEL_TIME_MIN INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
-#define OC_CEL_TIME_MAX INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
+#define OC_CEL_TIME_MIN  INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
+#define OC_CEL_TIME_MAX  INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 #define OC_CEL_TIME_SIZE 40
 
 struct oc_cel_date {
@@ -22,7 +22,8 @@ OC_NODISCARD bool oc_cel_parse_duration(const char *s, size_t len, int64_t *ret)
 size_t oc_cel_format_timestamp(const oc_cel_value *v, char buf[OC_CEL_TIME_SIZE]);
 size_t oc_cel_format_duration(int64_t nanos, char buf[OC_CEL_TIME_SIZE]);
 /* + and - where one side is a time; false when there is no such operation. */
-OC_NODISCARD bool oc_cel_time_arithmetic(struct oc_cel_call *c, bool minus, const oc_cel_value *a, const oc_cel_value *b);
+OC_NODISCARD bool oc_cel_time_arithmetic(struct oc_cel_call *c, bool minus, const oc_cel_value *a,
+                                         const oc_cel_value *b);
 
 /* zone.c: seconds east of UTC at that moment, of "+HH:MM", "-HH:MM", "HH:MM", "UTC" or an IANA name. 0,
  * OUTCALL_E_INVALID, _NO_MEMORY. */

@@ -109,12 +109,13 @@ static enum oc_cel_order compare_numbers(const oc_cel_value *a, const oc_cel_val
     return flip(compare_numbers(b, a));
 }
 
-/* 2^63 as a double next to the ints that round to it: the language's own cases order them as if they were the same,
- * although they are not equal. */
+/* 2^63 as a double next to the ints that round to it: the language's own cases order them as if they were the
+ * same, although they are not equal. */
 static bool at_the_edge(const oc_cel_value *a, const oc_cel_value *b)
 {
     const oc_cel_value *i = a->kind == OUTCALL_CEL_INT ? a : b, *d = i == a ? b : a;
-    return i->kind == OUTCALL_CEL_INT && d->kind == OUTCALL_CEL_DOUBLE && d->d == 0x1p63 && (double)i->i == 0x1p63;
+    return i->kind == OUTCALL_CEL_INT && d->kind == OUTCALL_CEL_DOUBLE && d->d == 0x1p63 &&
+           (double)i->i == 0x1p63;
 }
 
 static enum oc_cel_order compare_bytes(const oc_cel_value *a, const oc_cel_value *b)
@@ -204,7 +205,8 @@ const oc_cel_value *oc_cel_map_field(const oc_cel_value *map, const char *s, siz
     return NULL;
 }
 
-const oc_cel_value *oc_cel_map_find(struct oc_cel_budget *budget, const oc_cel_value *map, const oc_cel_value *key)
+const oc_cel_value *oc_cel_map_find(struct oc_cel_budget *budget, const oc_cel_value *map,
+                                    const oc_cel_value *key)
 {
     if (!oc_cel_spend(budget, map->n / 16))
         return NULL;

@@ -1,18 +1,19 @@
-/* cel/value.h - what an expression works with: 24 bytes, by value; what it points to is borrowed from an arena
- * or from the caller of a bind. */
+/* cel/value.h - what an expression works with: 24 bytes, by value; what it points to is borrowed from an
+ * arena or from the caller of a bind. */
 #ifndef CEL_VALUE_H
 #define CEL_VALUE_H
 #include "base/base.h"
 #include "outcall/cel.h"
 
-#define OC_CEL_ERROR 63 /* a kind of its own, never seen outside: s, n = the message; aux = place in the source */
+#define OC_CEL_ERROR \
+    63 /* a kind of its own, never seen outside: s, n = the message; aux = place in the source */
 
 struct outcall_cel_value {
     uint32_t kind; /* enum outcall_cel_kind or OC_CEL_ERROR */
     uint32_t aux;  /* TIMESTAMP: nanoseconds; IP: family; CIDR: family << 8 | prefix */
     union {
         bool b;
-        int64_t i; /* INT; TIMESTAMP: seconds; DURATION: nanoseconds */
+        int64_t i;  /* INT; TIMESTAMP: seconds; DURATION: nanoseconds */
         uint64_t u; /* UINT; IP, CIDR: upper half of the address */
         double d;
         const char *s;                     /* STRING, BYTES, TYPE (its name) */
@@ -78,11 +79,18 @@ int oc_cel_kind_by_name(const char *s, size_t len);
 /* Total and heterogeneous: numbers on one line, NaN equal to nothing, different types not equal. */
 bool oc_cel_equal(struct oc_cel_budget *budget, const oc_cel_value *a, const oc_cel_value *b);
 
-enum oc_cel_order { OC_CEL_LESS = -1, OC_CEL_SAME = 0, OC_CEL_MORE = 1, OC_CEL_UNORDERED = 2, OC_CEL_NO_ORDER = 3 };
+enum oc_cel_order {
+    OC_CEL_LESS = -1,
+    OC_CEL_SAME = 0,
+    OC_CEL_MORE = 1,
+    OC_CEL_UNORDERED = 2,
+    OC_CEL_NO_ORDER = 3
+};
 enum oc_cel_order oc_cel_compare(const oc_cel_value *a, const oc_cel_value *b);
 
 /* The value of the key, or NULL. */
-const oc_cel_value *oc_cel_map_find(struct oc_cel_budget *budget, const oc_cel_value *map, const oc_cel_value *key);
+const oc_cel_value *oc_cel_map_find(struct oc_cel_budget *budget, const oc_cel_value *map,
+                                    const oc_cel_value *key);
 const oc_cel_value *oc_cel_map_field(const oc_cel_value *map, const char *s, size_t len);
 
 #endif

@@ -36,7 +36,8 @@ static bool name_is_safe(const char *s, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         char c = s[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                     c == '+' || c == '-';
         bool slash = c == '/' && i > 0 && i + 1 < len && s[i - 1] != '/';
         if (!plain && !slash)
             return false;
@@ -135,7 +136,8 @@ static bool rule_name(const char **s, const char *end)
 }
 
 /* ",Mm.w.d[/time]" or ",Jn" or ",n": seconds from the start of that year, local time. */
-static bool rule_date(const char **s, const char *end, const struct oc_cel_date *now, int64_t jan1_weekday, int64_t *ret)
+static bool rule_date(const char **s, const char *end, const struct oc_cel_date *now, int64_t jan1_weekday,
+                      int64_t *ret)
 {
     static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
     bool leap = (now->year % 4 == 0 && now->year % 100 != 0) || now->year % 400 == 0;
@@ -144,8 +146,9 @@ static bool rule_date(const char **s, const char *end, const struct oc_cel_date 
         return false;
     if (**s == 'M') {
         (*s)++;
-        if (!rule_number(s, end, &m) || *s == end || *(*s)++ != '.' || !rule_number(s, end, &w) || *s == end ||
-            *(*s)++ != '.' || !rule_number(s, end, &d) || m < 1 || m > 12 || w < 1 || w > 5 || d > 6)
+        if (!rule_number(s, end, &m) || *s == end || *(*s)++ != '.' || !rule_number(s, end, &w) ||
+            *s == end || *(*s)++ != '.' || !rule_number(s, end, &d) || m < 1 || m > 12 || w < 1 || w > 5 ||
+            d > 6)
             return false;
         int64_t first = before[m - 1] + (leap && m > 2), days = before[m] - before[m - 1] + (leap && m == 2);
         day = (d - (jan1_weekday + first) % 7 + 7) % 7 + (w - 1) * 7;

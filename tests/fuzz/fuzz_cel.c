@@ -16,9 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lim.max_memory_bytes = (size_t)1 << 20;
     const uint8_t *nul = size > 0 ? memchr(data, 0, size) : NULL;
     size_t len = nul ? (size_t)(nul - data) : size;
-    if (outcall_cel_compile(&program, NULL, (const char *)data, len, &lim, &err) == 0 && outcall_cel_eval_new(&ev, &lim) == 0) {
+    if (outcall_cel_compile(&program, NULL, (const char *)data, len, &lim, &err) == 0 &&
+        outcall_cel_eval_new(&ev, &lim) == 0) {
         int r = nul ? outcall_cel_bind_string(ev, "s", (const char *)nul + 1, size - len - 1) : 0;
-        if (r == 0 && outcall_cel_run(program, ev, &v, &err) == 0 && outcall_cel_value_text(v, text, sizeof(text)) < 0)
+        if (r == 0 && outcall_cel_run(program, ev, &v, &err) == 0 &&
+            outcall_cel_value_text(v, text, sizeof(text)) < 0)
             v = NULL;
     }
     (void)outcall_cel_caret((const char *)data, len, &err, text, sizeof(text));

@@ -1,5 +1,5 @@
-/* lib/cel: what is refused and where, every limit at its edge, what an evaluation may cost, the public interface, and
- * failing allocations. */
+/* lib/cel: what is refused and where, every limit at its edge, what an evaluation may cost, the public
+ * interface, and failing allocations. */
 #include "base/clock.h"
 #include "base/fd.h"
 #include "outcall/cel.h"
@@ -28,7 +28,8 @@ static const char *outcome(const char *expr, size_t len, char *buf, size_t size)
     return buf;
 }
 
-/* Data file: an expression ("\n" for a line break) on one line, its outcome on the next, blank lines between. */
+/* Data file: an expression ("\n" for a line break) on one line, its outcome on the next, blank lines between.
+ */
 static void check_file(const char *name, size_t least)
 {
     char path[4096], got[2048], expr[2048];
@@ -92,8 +93,9 @@ START_TEST(limits_of_depth)
     static const struct {
         const char *open, *middle, *close;
         size_t most;
-    } t[] = {{"(", "1", ")", 127}, {"[", "1", "]", 127}, {"!", "true", "", 127}, {"", "1", "+1", 127}, {"", "a", ".b", 127},
-             {"{1:", "1", "}", 127}, {"true?1:", "1", "", 127}, {"size(", "1", ")", 127}, {"", "a", "[0]", 127}};
+    } t[] = {{"(", "1", ")", 127},      {"[", "1", "]", 127},     {"!", "true", "", 127},
+             {"", "1", "+1", 127},      {"", "a", ".b", 127},     {"{1:", "1", "}", 127},
+             {"true?1:", "1", "", 127}, {"size(", "1", ")", 127}, {"", "a", "[0]", 127}};
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
         ck_assert_msg(nested(t[i].open, t[i].middle, t[i].close, t[i].most, 0) == 0, "%s", t[i].open);
         ck_assert_int_eq(nested(t[i].open, t[i].middle, t[i].close, t[i].most + 1, 0), OUTCALL_E_LIMIT);
@@ -158,7 +160,8 @@ END_TEST
 
 START_TEST(patterns_that_take_for_ever)
 {
-    static const char *const patterns[] = {"(a+)+$", "(a|aa)+$", "(a|a)*$", "(.*)*x", "(x*)*(a*)*b", "a?a?a?a?a?a?a*a*a*a*b"};
+    static const char *const patterns[] = {"(a+)+$", "(a|aa)+$",    "(a|a)*$",
+                                           "(.*)*x", "(x*)*(a*)*b", "a?a?a?a?a?a?a*a*a*a*b"};
     char text[20001];
     memset(text, 'a', sizeof(text) - 1);
     text[sizeof(text) - 1] = 0;
@@ -176,7 +179,9 @@ START_TEST(patterns_that_take_for_ever)
         for (int round = 0; round < 5; round++) { /* the best of five: others work on this machine too */
             uint64_t start = oc_now_ns();
             int r = outcall_cel_run_bool(program, ev, &yes, NULL);
-            ck_assert_int_eq(r, i < 2 ? OUTCALL_E_INVALID : r == 0 ? 0 : OUTCALL_E_INVALID); /* the others may be seen through */
+            ck_assert_int_eq(r, i < 2    ? OUTCALL_E_INVALID
+                                : r == 0 ? 0
+                                         : OUTCALL_E_INVALID); /* the others may be seen through */
             uint64_t took = oc_now_ns() - start;
             best = took < best ? took : best;
         }
@@ -187,19 +192,21 @@ START_TEST(patterns_that_take_for_ever)
 }
 END_TEST
 
-static int twice(void *userdata, outcall_cel_eval *ev, const outcall_cel_value *const *args, size_t n, const outcall_cel_value **ret)
+static int twice(void *userdata, outcall_cel_eval *ev, const outcall_cel_value *const *args, size_t n,
+                 const outcall_cel_value **ret)
 {
     int64_t v = 0;
     (void)userdata;
-    ck_assert_uint_eq(n, 1);
-    int r = outcall_cel_get_int(args[0], &v);
+    int r =
+        n == 1 ? outcall_cel_get_int(args[0], &v) : OUTCALL_E_INTERNAL; /* no assertion: it would allocate */
     return r < 0 ? r : outcall_cel_new_int(ev, 2 * v, ret);
 }
 
 static int everything(void *userdata)
 {
-    static const char expr[] = "http.host == 'a' && my.twice(port) == 886 && names.exists(n, n.matches('^x+$')) && "
-                               "data.list.map(x, x + 1) == [2, 3] && [1, 2].all(i, {'k': i}.k > 0)";
+    static const char expr[] =
+        "http.host == 'a' && my.twice(port) == 886 && names.exists(n, n.matches('^x+$')) && "
+        "data.list.map(x, x + 1) == [2, 3] && [1, 2].all(i, {'k': i}.k > 0)";
     outcall_cel_env *env = NULL;
     outcall_cel *program = NULL;
     outcall_cel_eval *ev = NULL;
@@ -230,8 +237,8 @@ static int everything(void *userdata)
         r = outcall_cel_bind_json(ev, "data", "{\"list\":[1,2]}", 14, NULL);
     if (r == 0)
         r = outcall_cel_run_bool(program, ev, &yes, NULL);
-    if (r == 0)
-        ck_assert_int_eq(yes, 1);
+    if (r == 0 && yes != 1)
+        r = OUTCALL_E_INTERNAL;
     (void)outcall_cel_unref(program);
     (void)outcall_cel_eval_free(ev);
     (void)outcall_cel_env_unref(env);
@@ -255,7 +262,8 @@ START_TEST(unknown_names_are_refused_with_an_environment)
     ck_assert_int_eq(outcall_cel_env_declare(env, "network.hostname", "string", NULL), OUTCALL_E_EXISTS);
     ck_assert_int_eq(outcall_cel_env_declare(env, "x", "strin", NULL), OUTCALL_E_INVALID);
     static const char wrong[] = "true &&\n  network.hostnam == 'x'";
-    ck_assert_int_eq(outcall_cel_compile(&program, env, wrong, strlen(wrong), NULL, &err), OUTCALL_E_UNDECLARED);
+    ck_assert_int_eq(outcall_cel_compile(&program, env, wrong, strlen(wrong), NULL, &err),
+                     OUTCALL_E_UNDECLARED);
     ck_assert_str_eq(err.text, "unknown variable \"network.hostnam\"; did you mean \"network.hostname\"?");
     ck_assert_int_eq(err.line, 2);
     ck_assert_int_eq(err.column, 3);
@@ -269,5 +277,5 @@ START_TEST(unknown_names_are_refused_with_an_environment)
 }
 END_TEST
 
-UNIT_MAIN("cel", refuses_with_a_place, evaluates, limits_of_depth, limits_of_length, limits_of_cost, patterns_that_take_for_ever,
-          out_of_memory, unknown_names_are_refused_with_an_environment)
+UNIT_MAIN("cel", refuses_with_a_place, evaluates, limits_of_depth, limits_of_length, limits_of_cost,
+          patterns_that_take_for_ever, out_of_memory, unknown_names_are_refused_with_an_environment)

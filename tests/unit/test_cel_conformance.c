@@ -1,11 +1,12 @@
-/* lib/cel against the language's own cases, which are not part of this tree: read from $OUTCALL_CEL_CONFORMANCE, or
- * from ../shared/cel beside the project; where neither exists the cases are skipped, and the program says so. */
+/* lib/cel against the language's own cases, which are not part of this tree: read from
+ * $OUTCALL_CEL_CONFORMANCE, or from ../shared/cel beside the project; where neither exists the cases are
+ * skipped, and the program says so. */
 #include "base/fd.h"
 #include "cel/net.h"
 #include "cel/text.h"
 #include "cel/time.h"
-#include "json/json.h"
 #include "unit.h"
+#include "json/json.h"
 #include <fcntl.h>
 #include <inttypes.h>
 
@@ -114,11 +115,13 @@ static bool passes(const json_t *test)
     json_t *one = NULL;
     ck_assert_int_eq(outcall_cel_env_new(&env), 0);
     ck_assert_int_eq(outcall_cel_env_unchecked(env, NULL), 0);
-    ck_assert_int_eq(outcall_cel_env_container(env, json_string_value(json_object_get(test, "container")), NULL), 0);
+    ck_assert_int_eq(
+        outcall_cel_env_container(env, json_string_value(json_object_get(test, "container")), NULL), 0);
     ck_assert_int_eq(outcall_cel_eval_new(&ev, NULL), 0);
     json_object_foreach(json_object_get(test, "bindings"), name, one)
         ck_assert_int_eq(outcall_cel_bind(ev, name, value(ev, one)), 0);
-    int r = outcall_cel_compile(&program, env, expr, json_string_length(json_object_get(test, "expr")), NULL, &err);
+    int r = outcall_cel_compile(&program, env, expr, json_string_length(json_object_get(test, "expr")), NULL,
+                                &err);
     if (r == 0)
         r = outcall_cel_run(program, ev, &got, &err);
     const json_t *expected = json_object_get(json_object_get(test, "expected"), "value");
@@ -128,8 +131,8 @@ static bool passes(const json_t *test)
         if (r == 0)
             ck_assert_int_ge(outcall_cel_value_text(got, text, sizeof(text)), 0);
         printf("not ok %s/%s/%s: %s: got %s%s\n", json_string_value(json_object_get(test, "file")),
-               json_string_value(json_object_get(test, "section")), json_string_value(json_object_get(test, "name")), expr, text,
-               err.text);
+               json_string_value(json_object_get(test, "section")),
+               json_string_value(json_object_get(test, "name")), expr, text, err.text);
     }
     (void)outcall_cel_unref(program);
     (void)outcall_cel_eval_free(ev);
@@ -143,7 +146,8 @@ static void run_file(const char *name, size_t expected)
     const char *given = getenv("OUTCALL_CEL_CONFORMANCE");
     const char *slash = given ? strrchr(given, '/') : NULL;
     if (given)
-        (void)snprintf(path, sizeof(path), "%.*s/%s", slash ? (int)(slash - given) : 1, slash ? given : ".", name);
+        (void)snprintf(path, sizeof(path), "%.*s/%s", slash ? (int)(slash - given) : 1, slash ? given : ".",
+                       name);
     else
         (void)snprintf(path, sizeof(path), "%s/../../../shared/cel/%s", TEST_DATA, name);
     char *data = NULL;
