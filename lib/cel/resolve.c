@@ -307,6 +307,22 @@ static int prepare_regex(struct resolver *r, struct oc_cel_node *node)
     return 0;
 }
 
+/* A list of constants is a constant: no memory is needed for it when the program runs. */
+static int fold_list(struct resolver *r, struct oc_cel_node *node)
+{
+    for (uint32_t i = 0; i < node->n; i++)
+        if (node->kids[i]->op != OC_CEL_CONST)
+            return 0;
+    oc_cel_value *v = oc_cel_arena_array(&r->c->arena, node->n, sizeof(*v));
+    if (!v)
+        return fail(r, node, r->c->arena.failed, "", "no room for the program");
+    for (uint32_t i = 0; i < node->n; i++)
+        v[i] = node->kids[i]->u.value;
+    node->op = OC_CEL_CONST;
+    node->u.value = oc_cel_list(v, node->n);
+    return 0;
+}
+
 static int resolve(struct resolver *r, struct oc_cel_node *node, const struct scope *scope, unsigned locals)
 {
     char name[OC_CEL_NAME_MAX + 1];
@@ -333,6 +349,8 @@ static int resolve(struct resolver *r, struct oc_cel_node *node, const struct sc
         e = resolve(r, node->kids[i], scope, locals);
     if (e == 0 && node->op == OC_CEL_CALL)
         e = prepare_regex(r, node);
+    if (e == 0 && node->op == OC_CEL_LIST)
+        e = fold_list(r, node);
     return e;
 }
 
