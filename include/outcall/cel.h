@@ -97,7 +97,7 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_cel_env_declare(outcall_cel_env *e, co
 OUTCALL_API OUTCALL_NODISCARD int outcall_cel_env_container(outcall_cel_env *e, const char *name,
                                                             outcall_error *err);
 
-/* Switches the check off: undeclared names and ill-typed operations are run-time errors then, as with no
+/* Switches the check off: undeclared names are run-time errors then, as with no
  * environment at all, and declarations say nothing. OUTCALL_E_INVALID, _BUSY. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_cel_env_unchecked(outcall_cel_env *e, outcall_error *err);
 
@@ -120,8 +120,9 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_cel_env_function(outcall_cel_env *e, c
 /* Compiles len bytes of src (UTF-8, copied). env may be NULL: no check, every name dynamic; else it is kept
  * by reference and frozen. lim may be NULL; only max_source_bytes and max_depth matter. *ret: new,
  * outcall_cel_unref. OUTCALL_E_SYNTAX: malformed; _LIMIT: too long, too deep, more than 65 536 parts;
- * _UNDECLARED: unknown variable or function (the text names the nearest known one); _TYPE: no such operation
- * on these types, or a constant regular expression is wrong; _INVALID: an argument is NULL, lim->version is
+ * _UNDECLARED: unknown variable or function (the text names the nearest known variable); _TYPE: a constant
+ * regular expression is wrong (the declared types of variables are not held against operators yet: that is a
+ * run-time error); _INVALID: an argument is NULL, lim->version is
  * unknown or a limit too large; _NO_MEMORY. err->line and err->column (1-based; columns count code points)
  * say where, err->text what was expected. Any thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_cel_compile(outcall_cel **ret, outcall_cel_env *env,

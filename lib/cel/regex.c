@@ -107,10 +107,8 @@ static int copy_class(const char *s, size_t len, size_t *i, struct oc_buf *out, 
         first = false;
         if (s[*i] == '\\') {
             r = vet_escape(s, len, i, out, why);
-        } else if (s[*i] == '[' && *i + 1 < len && s[*i + 1] == ':') {
-            r = oc_buf_add(out, s + *i, 2);
-            *i += 2;
-        } else if (s[*i] == ':' && *i + 1 < len && s[*i + 1] == ']') {
+        } else if (*i + 1 < len &&
+                   ((s[*i] == '[' && s[*i + 1] == ':') || (s[*i] == ':' && s[*i + 1] == ']'))) {
             r = oc_buf_add(out, s + *i, 2);
             *i += 2;
         } else {
