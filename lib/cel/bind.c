@@ -91,7 +91,9 @@ static int of_json(struct oc_cel_arena *a, const json_t *j, oc_cel_value *ret)
         return 0;
     }
     oc_cel_value *v = oc_cel_arena_array(a, n * (json_is_object(j) ? 2 : 1), sizeof(*v));
-    int r = v ? 0 : a->failed;
+    if (!v)
+        return a->failed;
+    int r = 0;
     if (json_is_array(j)) {
         for (size_t i = 0; i < n && r == 0; i++)
             r = of_json(a, json_array_get(j, i), &v[i]);
@@ -101,7 +103,7 @@ static int of_json(struct oc_cel_arena *a, const json_t *j, oc_cel_value *ret)
     const char *key = NULL;
     json_t *member = NULL;
     size_t i = 0;
-    json_object_foreach((json_t *)(uintptr_t)j, key, member)
+    json_object_foreach((json_t *)j, key, member)
     {
         const char *copy = r == 0 ? oc_cel_arena_text(a, key, strlen(key)) : NULL;
         if (r == 0 && !copy)

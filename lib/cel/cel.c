@@ -155,7 +155,7 @@ static int prepare(outcall_cel_eval *ev, const outcall_cel *c)
     if (ev->names == c->names && !ev->stale)
         return 0;
     if (c->names->n > ev->cap_slots) {
-        const oc_cel_value **slots = realloc(ev->slots, c->names->n * sizeof(*slots));
+        const oc_cel_value **slots = realloc(ev->slots, c->names->n * sizeof(const oc_cel_value *));
         if (!slots)
             return OUTCALL_E_NO_MEMORY;
         ev->slots = slots;
@@ -227,6 +227,8 @@ int outcall_cel_run_bool(const outcall_cel *c, outcall_cel_eval *ev, int *ret, o
     int r = outcall_cel_run(c, ev, &v, err);
     if (r < 0)
         return r;
+    if (!v)
+        return oc_fail(err, OUTCALL_E_INTERNAL, "the program gave no value");
     if (v->kind != OUTCALL_CEL_BOOL) {
         (void)oc_fail(err, OUTCALL_E_TYPE, "expected bool, found %s", oc_cel_kind_name(v->kind));
         oc_error_at(err, "", 1, 1);

@@ -312,10 +312,10 @@ static const oc_cel_value *eval_binary(outcall_cel_eval *ev, const struct oc_cel
                                        oc_cel_value *tmp)
 {
     oc_cel_value ta, tb;
-    const oc_cel_value *a = oc_cel_eval_node(ev, node->kids[0], &ta), *b = NULL;
+    const oc_cel_value *a = oc_cel_eval_node(ev, node->kids[0], &ta), *b = a; /* of one operand: unused */
     if (a->kind != OC_CEL_ERROR && node->n > 1)
         b = oc_cel_eval_node(ev, node->kids[1], &tb);
-    if (a->kind == OC_CEL_ERROR || (b && b->kind == OC_CEL_ERROR)) {
+    if (a->kind == OC_CEL_ERROR || b->kind == OC_CEL_ERROR) {
         *tmp = a->kind == OC_CEL_ERROR ? *a : *b;
         return tmp;
     }

@@ -163,7 +163,8 @@ static bool ip_of(struct oc_cel_call *c, const oc_cel_value *v, oc_cel_value *re
         *ret = *v;
         return true;
     }
-    bool dotted = memchr(v->s ? v->s : "", '.', v->n) && memchr(v->s, ':', v->n);
+    const char *text = v->s ? v->s : "";
+    bool dotted = memchr(text, '.', v->n) && memchr(text, ':', v->n);
     if (oc_cel_parse_ip(v->s, v->n, ret))
         return true;
     oc_cel_call_error(c, OUTCALL_E_INVALID, "\"%.*s\" is no IP address%s", (int)OC_MIN(v->n, (size_t)64),

@@ -62,11 +62,12 @@ int oc_cel_node_new(struct oc_cel_parser *p, uint8_t op, size_t pos, struct oc_c
                               p->max_nodes);
     p->nodes++;
     struct oc_cel_node *node = oc_cel_arena_zero(p->lex.arena, sizeof(*node));
-    struct oc_cel_node **copy = node && n > 0 ? oc_cel_arena_array(p->lex.arena, n, sizeof(*copy)) : NULL;
+    struct oc_cel_node **copy =
+        node && n > 0 ? oc_cel_arena_array(p->lex.arena, n, sizeof(struct oc_cel_node *)) : NULL;
     if (!node || (n > 0 && !copy))
         return oc_cel_fail_at(&p->lex, pos, p->lex.arena->failed, "no room for the expression");
     if (copy)
-        memcpy(copy, kids, n * sizeof(*copy));
+        memcpy(copy, kids, n * sizeof(struct oc_cel_node *));
     node->op = op;
     node->depth = (uint16_t)(depth + 1);
     node->pos = (uint32_t)pos;
@@ -80,11 +81,11 @@ static int list_push(struct oc_cel_parser *p, struct oc_cel_node_list *l, struct
 {
     if (l->n == l->cap) {
         size_t cap = l->cap ? l->cap * 2 : 8;
-        struct oc_cel_node **v = oc_cel_arena_array(p->lex.arena, cap, sizeof(*v));
+        struct oc_cel_node **v = oc_cel_arena_array(p->lex.arena, cap, sizeof(struct oc_cel_node *));
         if (!v)
             return oc_cel_fail_at(&p->lex, p->lex.pos, p->lex.arena->failed, "no room for the expression");
         if (l->n > 0)
-            memcpy(v, l->v, l->n * sizeof(*v));
+            memcpy(v, l->v, l->n * sizeof(struct oc_cel_node *));
         l->v = v;
         l->cap = cap;
     }
@@ -311,7 +312,7 @@ static int parse_suffixes(struct oc_cel_parser *p, struct oc_cel_node **ret)
 static int parse_unary(struct oc_cel_parser *p, struct oc_cel_node **ret)
 {
     int sign = p->lex.tok;
-    size_t first = p->lex.pos, n = 0, last = first, pos = first;
+    size_t first = p->lex.pos, n = 0, last = first;
     int r = 0;
     if (sign != OC_CEL_T('-') && sign != OC_CEL_T('!')) {
         r = parse_primary(p, ret);
@@ -346,7 +347,7 @@ static int parse_unary(struct oc_cel_parser *p, struct oc_cel_node **ret)
     }
     if (r == 0)
         r = parse_suffixes(p, ret);
-    for (pos = last; r == 0 && n > 0; n--) {
+    for (size_t pos = last; r == 0 && n > 0; n--) {
         struct oc_cel_node *kid = *ret;
         r = oc_cel_node_new(p, sign == OC_CEL_T('-') ? OC_CEL_NEG : OC_CEL_NOT, n == 1 ? first : pos, &kid, 1,
                             ret);

@@ -97,13 +97,14 @@ bool oc_cel_parse_timestamp(const char *s, size_t len, oc_cel_value *ret)
     uint32_t nanos = 0;
     if (is(&s, end, '.') && !fraction(&s, end, &nanos))
         return false;
-    int64_t seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    int64_t seconds =
+        days_from_civil(year, month, day) * 86400 + (int64_t)hour * 3600 + (int64_t)minute * 60 + second;
     if (!is(&s, end, 'Z') && !is(&s, end, 'z')) {
         int sign = is(&s, end, '+') ? -1 : is(&s, end, '-') ? 1 : 0;
         if (sign == 0 || !number(&s, end, 2, 23, &zone_hour) || !is(&s, end, ':') ||
             !number(&s, end, 2, 59, &zone_minute))
             return false;
-        seconds += sign * (zone_hour * 3600 + zone_minute * 60);
+        seconds += sign * ((int64_t)zone_hour * 3600 + (int64_t)zone_minute * 60);
     }
     if (s != end || seconds < OC_CEL_TIME_MIN || seconds > OC_CEL_TIME_MAX)
         return false;

@@ -27,7 +27,7 @@ static bool fixed_offset(const char *s, size_t len, int64_t *ret)
     }
     if (len != 5 || s[2] != ':' || !digits2(s, 23, &hours) || !digits2(s + 3, 59, &minutes))
         return false;
-    *ret = sign * (hours * 3600 + minutes * 60);
+    *ret = sign * ((int64_t)hours * 3600 + (int64_t)minutes * 60);
     return true;
 }
 
@@ -189,7 +189,8 @@ static bool rule_offset(const struct tzif *z, int64_t at, int64_t *ret)
     int64_t jan1 = ((now.weekday - now.yearday) % 7 + 7) % 7;
     if (!rule_date(&s, end, &now, jan1, &from) || !rule_date(&s, end, &now, jan1, &to) || s != end)
         return false;
-    int64_t second = (int64_t)now.yearday * 86400 + now.hour * 3600 + now.minute * 60 + now.second;
+    int64_t second =
+        (int64_t)now.yearday * 86400 + (int64_t)now.hour * 3600 + (int64_t)now.minute * 60 + now.second;
     to += dst - std; /* the end is told in summer time */
     bool summer = from < to ? second >= from && second < to : second >= from || second < to;
     *ret = summer ? -dst : -std;

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 library=$1
-needed='libcurl libjansson libyaml-0 libmicrohttpd libc ld-linux-x86-64'
+needed='libcurl libjansson libpcre2-8 libyaml-0 libmicrohttpd libc ld-linux-x86-64'
 failed=0
 fail()
 {

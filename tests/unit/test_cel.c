@@ -153,7 +153,7 @@ START_TEST(limits_of_cost)
     char bomb[2048] = "[[1]", *at = bomb + 4;
     for (int i = 0; i < 40; i++)
         at = stpcpy(at, ".map(a, [a, a])");
-    at = stpcpy(at, "].exists(x, x == x)");
+    (void)stpcpy(at, "].exists(x, x == x)");
     ck_assert_int_eq(run_with(bomb, 0, 0), OUTCALL_E_LIMIT);
 }
 END_TEST
@@ -185,7 +185,7 @@ START_TEST(patterns_that_take_for_ever)
             uint64_t took = oc_now_ns() - start;
             best = took < best ? took : best;
         }
-        ck_assert_msg(best < 10 * 1000 * 1000, "%s: %llu ns", patterns[i], (unsigned long long)best);
+        ck_assert_msg(best < 10000000U, "%s: %llu ns", patterns[i], (unsigned long long)best);
         (void)outcall_cel_unref(program);
         (void)outcall_cel_eval_free(ev);
     }

@@ -41,7 +41,7 @@ static __int128 whole(const json_t *j)
 /* A case's value, {"int": 1} and so on, made in ev. */
 static const outcall_cel_value *value(outcall_cel_eval *ev, const json_t *j)
 {
-    const char *kind = json_object_iter_key(json_object_iter((json_t *)(uintptr_t)j));
+    const char *kind = json_object_iter_key(json_object_iter((json_t *)j));
     const json_t *v = json_object_get(j, kind);
     const outcall_cel_value *ret = NULL;
     oc_cel_value direct = oc_cel_null();
@@ -88,7 +88,7 @@ static const outcall_cel_value *value(outcall_cel_eval *ev, const json_t *j)
             direct.kind = OUTCALL_CEL_DURATION;
         const outcall_cel_value *holder = NULL;
         r = outcall_cel_new_null(ev, &holder);
-        *(oc_cel_value *)(uintptr_t)holder = direct;
+        *(oc_cel_value *)holder = direct;
         ret = holder;
     }
     ck_assert_int_eq(r, 0);
