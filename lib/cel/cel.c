@@ -45,9 +45,21 @@ static int build(outcall_cel *c, const char *src, size_t len, const outcall_cel_
     }
     struct oc_cel_source source = {copy, len, lim && lim->max_depth ? lim->max_depth : OC_CEL_DEPTH_MAX,
                                    OC_CEL_NODES_MAX};
-    struct oc_cel_node *root = NULL;
-    int r = oc_cel_parse(&c->arena, &source, &root, err);
-    return r < 0 ? r : oc_cel_resolve(c, root, err);
+    struct oc_cel_build b = {c->env,
+                             c->env && !c->env->unchecked,
+                             c->names,
+                             copy,
+                             len,
+                             &c->arena,
+                             &c->regexes,
+                             NULL,
+                             OUTCALL_CEL_DYN,
+                             err};
+    int r = oc_cel_parse(&c->arena, &source, &b.root, err);
+    if (r == 0)
+        r = oc_cel_resolve(&b);
+    c->root = b.root;
+    return r;
 }
 
 int outcall_cel_compile(outcall_cel **ret, outcall_cel_env *env, const char *src, size_t len,
@@ -152,7 +164,7 @@ outcall_cel_eval *outcall_cel_eval_free(outcall_cel_eval *ev)
  */
 static int prepare(outcall_cel_eval *ev, const outcall_cel *c)
 {
-    if (ev->names == c->names && !ev->stale)
+    if (ev->names == c->names && !ev->stale && !ev->fixed)
         return 0;
     if (c->names->n > ev->cap_slots) {
         const oc_cel_value **slots = realloc(ev->slots, c->names->n * sizeof(const oc_cel_value *));
@@ -162,7 +174,7 @@ static int prepare(outcall_cel_eval *ev, const outcall_cel *c)
         ev->cap_slots = c->names->n;
     }
     for (size_t i = 0; i < c->names->n; i++)
-        ev->slots[i] = NULL;
+        ev->slots[i] = ev->fixed ? ev->fixed[i] : NULL;
     for (size_t i = 0; i < ev->n_bound; i++) {
         int slot = oc_cel_names_find(c->names, ev->bound[i].name, ev->bound[i].len);
         if (slot >= 0)

@@ -84,6 +84,21 @@ struct outcall_cel {
     struct oc_cel_regex *regexes; /* those of constant patterns */
 };
 
+/* One compilation: what the parser made and the steps after it fill in. Names and regexes outlive it, the
+ * tree lives in its arena and borrows from src. */
+struct oc_cel_build {
+    outcall_cel_env *env; /* NULL: none */
+    bool checked;         /* against the env's declarations */
+    struct oc_cel_names *names;
+    const char *src;
+    size_t len;
+    struct oc_cel_arena *arena;
+    struct oc_cel_regex **regexes;
+    struct oc_cel_node *root;
+    uint32_t kind; /* of the result, OUTCALL_CEL_DYN when nobody can say */
+    outcall_error *err;
+};
+
 struct oc_cel_binding {
     char *name;
     size_t len;
@@ -92,7 +107,8 @@ struct oc_cel_binding {
 
 struct outcall_cel_eval {
     struct oc_cel_budget budget;
-    const oc_cel_value **slots; /* of names: NULL where nothing is bound */
+    const oc_cel_value **slots;       /* of names: NULL where nothing is bound */
+    const oc_cel_value *const *fixed; /* instead of slots and bindings, or NULL */
     const oc_cel_value *locals[OC_CEL_DEPTH_CAP];
     int fatal; /* what nothing absorbs: OUTCALL_E_LIMIT, _NO_MEMORY */
     bool running;
@@ -122,8 +138,11 @@ void oc_cel_eval_macro(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_
 /* ADD ... MOD, NEG; b is NULL for NEG. */
 void oc_cel_arithmetic(struct oc_cel_call *c, uint8_t op, const oc_cel_value *a, const oc_cel_value *b);
 
-/* Names to slots, calls to functions, check against the environment. Fills c->root. */
-OC_NODISCARD int oc_cel_resolve(outcall_cel *c, struct oc_cel_node *root, outcall_error *err);
+/* Names to slots, calls to functions. */
+OC_NODISCARD int oc_cel_resolve(struct oc_cel_build *b);
+/* An error at the node: prefix and what make the text. Returns code. */
+int oc_cel_build_fail(struct oc_cel_build *b, const struct oc_cel_node *node, int code, const char *prefix,
+                      const char *what);
 
 /* Function tables. */
 extern const struct oc_cel_func oc_cel_core_funcs[], oc_cel_time_funcs[], oc_cel_net_funcs[];

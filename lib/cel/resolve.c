@@ -13,21 +13,24 @@ struct scope {
 };
 
 struct resolver {
-    outcall_cel *c;
-    outcall_error *err;
-    bool checked;
+    struct oc_cel_build *b;
     const char *container;
 };
 
-/* prefix and what make the text. */
+int oc_cel_build_fail(struct oc_cel_build *b, const struct oc_cel_node *node, int code, const char *prefix,
+                      const char *what)
+{
+    int line = 0, column = 0;
+    (void)oc_fail(b->err, code, "%s%s", prefix, what);
+    oc_cel_place(b->src, b->len, node->pos, &line, &column);
+    oc_error_at(b->err, "", line, column);
+    return code;
+}
+
 static int fail(struct resolver *r, const struct oc_cel_node *node, int code, const char *prefix,
                 const char *what)
 {
-    int line = 0, column = 0;
-    (void)oc_fail(r->err, code, "%s%s", prefix, what);
-    oc_cel_place(r->c->src, r->c->len, node->pos, &line, &column);
-    oc_error_at(r->err, "", line, column);
-    return code;
+    return oc_cel_build_fail(r->b, node, code, prefix, what);
 }
 
 /* a.b.c as text, with room for a container in front; false: no plain chain, or too long. */
@@ -95,10 +98,10 @@ static int add_reading(struct resolver *r, const char *name, uint32_t selects, s
 {
     size_t len = strlen(name);
     int kind = oc_cel_kind_by_name(name, len);
-    int slot = r->checked ? oc_cel_names_find(r->c->names, name, len)
-                          : oc_cel_names_add(r->c->names, name, len, OUTCALL_CEL_DYN, OUTCALL_CEL_DYN);
+    int slot = r->b->checked ? oc_cel_names_find(r->b->names, name, len)
+                             : oc_cel_names_add(r->b->names, name, len, OUTCALL_CEL_DYN, OUTCALL_CEL_DYN);
     if (slot < -1)
-        return oc_fail(r->err, slot, "out of memory");
+        return oc_fail(r->b->err, slot, "out of memory");
     if (slot >= 0 && refs->n < REFS_MAX)
         refs->v[refs->n++] = (struct oc_cel_ref){slot, selects, oc_cel_null()};
     if (kind >= 0 && refs->n < REFS_MAX)
@@ -131,8 +134,8 @@ static int unknown(struct resolver *r, const struct oc_cel_node *node, const cha
 {
     const struct oc_cel_name *best = NULL;
     unsigned least = 4;
-    for (size_t i = 0; i < r->c->names->n; i++) {
-        const struct oc_cel_name *one = &r->c->names->v[i];
+    for (size_t i = 0; i < r->b->names->n; i++) {
+        const struct oc_cel_name *one = &r->b->names->v[i];
         unsigned d = distance(name, strlen(name), one->s, one->len);
         if (d < least) {
             least = d;
@@ -171,14 +174,14 @@ static int resolve_chain(struct resolver *r, struct oc_cel_node *node, const cha
         node->u.value = refs.v[0].value;
         return 0;
     }
-    if (refs.v[0].selects == 0 && (refs.n == 1 || r->checked)) {
+    if (refs.v[0].selects == 0 && (refs.n == 1 || r->b->checked)) {
         node->op = OC_CEL_SLOT;
         node->u.slot = refs.v[0].slot;
         return 0;
     }
-    struct oc_cel_ref *copy = oc_cel_arena_array(&r->c->arena, refs.n, sizeof(*copy));
+    struct oc_cel_ref *copy = oc_cel_arena_array(r->b->arena, refs.n, sizeof(*copy));
     if (!copy)
-        return fail(r, node, r->c->arena.failed, "", "no room for the program");
+        return fail(r, node, r->b->arena->failed, "", "no room for the program");
     memcpy(copy, refs.v, refs.n * sizeof(*copy));
     node->op = OC_CEL_REF;
     node->u.refs.v = copy;
@@ -195,22 +198,23 @@ static int resolve_has(struct resolver *r, struct oc_cel_node *node, const struc
     size_t len = 0;
     int at = -2;
     if (chain(node, name, sizeof(name), &len) && !find_local(scope, root_of(node))) {
-        struct oc_cel_ref *copy = oc_cel_arena_array(&r->c->arena, REFS_MAX, sizeof(*copy));
+        struct oc_cel_ref *copy = oc_cel_arena_array(r->b->arena, REFS_MAX, sizeof(*copy));
         if (!copy)
-            return fail(r, node, r->c->arena.failed, "", "no room for the program");
+            return fail(r, node, r->b->arena->failed, "", "no room for the program");
         size_t n = 0;
         while (n < REFS_MAX && qualified(r->container, root_of(node)->rooted, &at, name, full)) {
-            int slot = r->checked ? oc_cel_names_find(r->c->names, full, strlen(full))
-                                  : oc_cel_names_add(r->c->names, full, strlen(full), OUTCALL_CEL_DYN,
-                                                     OUTCALL_CEL_DYN);
+            int slot = r->b->checked ? oc_cel_names_find(r->b->names, full, strlen(full))
+                                     : oc_cel_names_add(r->b->names, full, strlen(full), OUTCALL_CEL_DYN,
+                                                        OUTCALL_CEL_DYN);
             if (slot < -1)
-                return oc_fail(r->err, slot, "out of memory");
+                return oc_fail(r->b->err, slot, "out of memory");
             if (slot >= 0)
                 copy[n++] = (struct oc_cel_ref){slot, 0, oc_cel_null()};
         }
         node->u.refs.v = copy;
         node->u.refs.n = n;
-        if (r->checked && n > 0) { /* a declared variable: is it bound? there is nothing else to look into */
+        if (r->b->checked &&
+            n > 0) { /* a declared variable: is it bound? there is nothing else to look into */
             node->op = OC_CEL_BOUND;
             node->u.slot = copy[0].slot;
             return 0;
@@ -237,7 +241,7 @@ static int resolve_macro(struct resolver *r, struct oc_cel_node *node, const str
 
 static uint32_t find_custom(const struct resolver *r, const char *s, size_t len, uint8_t style)
 {
-    const outcall_cel_env *env = r->c->env;
+    const outcall_cel_env *env = r->b->env;
     for (size_t i = 0; env && i < env->n_custom; i++)
         if (env->custom[i].style == style && strlen(env->custom[i].name) == len &&
             memcmp(env->custom[i].name, s, len) == 0)
@@ -284,7 +288,7 @@ static int resolve_call(struct resolver *r, struct oc_cel_node *node, const stru
             node->custom = find_custom(r, full, strlen(full), OC_CEL_GLOBAL);
         }
     }
-    if (r->checked && !node->u.fn && !node->custom)
+    if (r->b->checked && !node->u.fn && !node->custom)
         return fail(r, node, OUTCALL_E_UNDECLARED, "unknown function ", name);
     return 0;
 }
@@ -299,10 +303,10 @@ static int prepare_regex(struct resolver *r, struct oc_cel_node *node)
     char why[OC_CEL_REGEX_TEXT];
     int e = oc_cel_regex_new(node->kids[1]->u.value.s, node->kids[1]->u.value.n, &re, why);
     if (e == OUTCALL_E_INVALID)
-        return r->checked ? fail(r, node->kids[1], OUTCALL_E_TYPE, "regular expression: ", why) : 0;
+        return r->b->checked ? fail(r, node->kids[1], OUTCALL_E_TYPE, "regular expression: ", why) : 0;
     if (e < 0)
-        return oc_no_memory(r->err);
-    oc_cel_regex_push(&r->c->regexes, re);
+        return oc_no_memory(r->b->err);
+    oc_cel_regex_push(r->b->regexes, re);
     node->extra = re;
     return 0;
 }
@@ -313,9 +317,9 @@ static int fold_list(struct resolver *r, struct oc_cel_node *node)
     for (uint32_t i = 0; i < node->n; i++)
         if (node->kids[i]->op != OC_CEL_CONST)
             return 0;
-    oc_cel_value *v = oc_cel_arena_array(&r->c->arena, node->n, sizeof(*v));
+    oc_cel_value *v = oc_cel_arena_array(r->b->arena, node->n, sizeof(*v));
     if (!v)
-        return fail(r, node, r->c->arena.failed, "", "no room for the program");
+        return fail(r, node, r->b->arena->failed, "", "no room for the program");
     for (uint32_t i = 0; i < node->n; i++)
         v[i] = node->kids[i]->u.value;
     node->op = OC_CEL_CONST;
@@ -354,13 +358,8 @@ static int resolve(struct resolver *r, struct oc_cel_node *node, const struct sc
     return e;
 }
 
-int oc_cel_resolve(outcall_cel *c, struct oc_cel_node *root, outcall_error *err)
+int oc_cel_resolve(struct oc_cel_build *b)
 {
-    struct resolver r = {c, err, c->env && !c->env->unchecked,
-                         c->env && c->env->container ? c->env->container : ""};
-    int e = resolve(&r, root, NULL, 0);
-    if (e < 0)
-        return e;
-    c->root = root;
-    return 0;
+    struct resolver r = {b, b->env && b->env->container ? b->env->container : ""};
+    return resolve(&r, b->root, NULL, 0);
 }

@@ -29,7 +29,7 @@ EDGES["umbrella"] = set(EDGES)
 
 # Which folder implements a public header.
 PUBLIC = {"common": "base", "error": "base", "log": "core", "version": "core", "container": "containers",
-          "protocol": "proto", "outcall": "umbrella"}
+          "protocol": "proto", "requests": "policy", "outcall": "umbrella"}
 
 SHIM = {"base", "core", "json", "http", "proto", "agent_client"}
 
