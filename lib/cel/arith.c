@@ -76,7 +76,7 @@ static void concat(struct oc_cel_call *c, const oc_cel_value *a, const oc_cel_va
 {
     size_t unit = a->kind == OUTCALL_CEL_LIST ? sizeof(oc_cel_value) : 1;
     if (!oc_cel_spend(&c->ev->budget, (a->n + b->n) / 64)) {
-        oc_cel_fatal(c->ev, c->node, c->out, OUTCALL_E_LIMIT);
+        oc_cel_fatal(c->ev, c->pos, c->out, OUTCALL_E_LIMIT);
         return;
     }
     char *p = oc_cel_scratch(c, (a->n + b->n) * unit);

@@ -14,51 +14,76 @@ static int check_limits(const outcall_cel_limits *lim, outcall_error *err)
     return 0;
 }
 
-static int build(outcall_cel *c, const char *src, size_t len, const outcall_cel_limits *lim,
-                 outcall_error *err)
+static int not_utf8(const char *src, size_t len, outcall_error *err)
+{
+    int line = 0, column = 0;
+    size_t good = 0, n = 1;
+    while (good < len && n <= 4) { /* one character at a time, to the first that is none */
+        n = 1;
+        while (n <= 4 && good + n <= len && !oc_utf8_valid(src + good, n))
+            n++;
+        if (n > 4 || good + n > len)
+            break;
+        good += n;
+    }
+    oc_cel_place(src, len, good, &line, &column);
+    (void)oc_fail(err, OUTCALL_E_SYNTAX, "the expression is not UTF-8");
+    oc_error_at(err, "", line, column);
+    return OUTCALL_E_SYNTAX;
+}
+
+int oc_cel_unit_init(struct oc_cel_unit *u, outcall_cel_env *env)
+{
+    *u = (struct oc_cel_unit){.arena.max = OC_CEL_MEMORY_CAP};
+    if (env)
+        atomic_store(&env->frozen, true);
+    u->env = outcall_cel_env_ref(env);
+    u->names = env && !env->unchecked ? oc_cel_names_ref(env->names) : oc_cel_names_new();
+    return u->names ? 0 : OUTCALL_E_NO_MEMORY;
+}
+
+void oc_cel_unit_done(struct oc_cel_unit *u)
+{
+    oc_cel_regex_free_all(u->regexes);
+    oc_cel_names_unref(u->names);
+    (void)outcall_cel_env_unref(u->env);
+    oc_cel_arena_done(&u->arena);
+}
+
+int oc_cel_unit_compile(struct oc_cel_unit *u, struct oc_cel_arena *tree, const char *src, size_t len,
+                        const outcall_cel_limits *lim, const struct oc_cel_code **ret, uint32_t *ret_kind,
+                        outcall_error *err)
 {
     size_t max = lim && lim->max_source_bytes ? lim->max_source_bytes : OC_CEL_SOURCE_MAX;
     if (len > max)
         return oc_fail(err, OUTCALL_E_LIMIT, "the expression is longer than %zu bytes", max);
-    c->arena.max = OC_CEL_MEMORY_CAP;
-    char *copy = oc_cel_arena_text(&c->arena, src, len);
-    c->names = c->env && !c->env->unchecked ? oc_cel_names_ref(c->env->names) : oc_cel_names_new();
-    if (!copy || !c->names)
-        return oc_no_memory(err);
-    c->src = copy;
-    c->len = len;
-    if (len > 0 && !oc_utf8_valid(src, len)) {
-        int line = 0, column = 0;
-        size_t good = 0, n = 1;
-        while (good < len && n <= 4) { /* one character at a time, to the first that is none */
-            n = 1;
-            while (n <= 4 && good + n <= len && !oc_utf8_valid(src + good, n))
-                n++;
-            if (n > 4 || good + n > len)
-                break;
-            good += n;
-        }
-        oc_cel_place(src, len, good, &line, &column);
-        (void)oc_fail(err, OUTCALL_E_SYNTAX, "the expression is not UTF-8");
-        oc_error_at(err, "", line, column);
-        return OUTCALL_E_SYNTAX;
-    }
-    struct oc_cel_source source = {copy, len, lim && lim->max_depth ? lim->max_depth : OC_CEL_DEPTH_MAX,
+    if (len > 0 && !oc_utf8_valid(src, len))
+        return not_utf8(src, len, err);
+    struct oc_cel_source source = {src, len, lim && lim->max_depth ? lim->max_depth : OC_CEL_DEPTH_MAX,
                                    OC_CEL_NODES_MAX};
-    struct oc_cel_build b = {c->env,
-                             c->env && !c->env->unchecked,
-                             c->names,
-                             copy,
-                             len,
-                             &c->arena,
-                             &c->regexes,
-                             NULL,
-                             OUTCALL_CEL_DYN,
-                             err};
-    int r = oc_cel_parse(&c->arena, &source, &b.root, err);
+    struct oc_cel_build b = {
+        u->env, u->env && !u->env->unchecked, u->names, src, len, tree, u, NULL, OUTCALL_CEL_DYN, err};
+    int r = oc_cel_parse(tree, &source, &b.root, err);
     if (r == 0)
         r = oc_cel_resolve(&b);
-    c->root = b.root;
+    if (r == 0)
+        r = oc_cel_emit(&b, ret);
+    if (r == 0)
+        *ret_kind = b.kind;
+    return r;
+}
+
+static int compile(outcall_cel *c, const char *src, size_t len, const outcall_cel_limits *lim,
+                   outcall_error *err)
+{
+    uint32_t kind = OUTCALL_CEL_DYN;
+    size_t max = lim && lim->max_source_bytes ? lim->max_source_bytes : OC_CEL_SOURCE_MAX;
+    const char *copy = len <= max ? oc_cel_arena_text(&c->unit.arena, src, len) : src;
+    if (!copy)
+        return oc_no_memory(err);
+    struct oc_cel_arena tree = {.max = OC_CEL_MEMORY_CAP};
+    int r = oc_cel_unit_compile(&c->unit, &tree, copy, len, lim, &c->code, &kind, err);
+    oc_cel_arena_done(&tree);
     return r;
 }
 
@@ -74,10 +99,7 @@ int outcall_cel_compile(outcall_cel **ret, outcall_cel_env *env, const char *src
     if (!c)
         return oc_no_memory(err);
     atomic_init(&c->refs, 1);
-    if (env)
-        atomic_store(&env->frozen, true);
-    c->env = outcall_cel_env_ref(env);
-    r = build(c, src ? src : "", len, lim, err);
+    r = oc_cel_unit_init(&c->unit, env) < 0 ? oc_no_memory(err) : compile(c, src ? src : "", len, lim, err);
     if (r < 0) {
         (void)outcall_cel_unref(c);
         return r;
@@ -97,10 +119,7 @@ outcall_cel *outcall_cel_unref(outcall_cel *c)
 {
     if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
         return NULL;
-    oc_cel_regex_free_all(c->regexes);
-    oc_cel_names_unref(c->names);
-    (void)outcall_cel_env_unref(c->env);
-    oc_cel_arena_done(&c->arena);
+    oc_cel_unit_done(&c->unit);
     free(c);
     return NULL;
 }
@@ -150,7 +169,7 @@ outcall_cel_eval *outcall_cel_eval_free(outcall_cel_eval *ev)
 {
     if (!ev)
         return NULL;
-    free(ev->slots);
+    free(ev->own_slots);
     free(ev->bound);
     oc_cel_names_unref(ev->names);
     oc_cel_arena_done(&ev->kept);
@@ -160,66 +179,100 @@ outcall_cel_eval *outcall_cel_eval_free(outcall_cel_eval *ev)
     return NULL;
 }
 
-/* Slots for this program's names: made again only when the names or the bindings are others than last time.
- */
-static int prepare(outcall_cel_eval *ev, const outcall_cel *c)
+/* Slots for these names: made again only when the names or the bindings are others than last time. */
+static int prepare(outcall_cel_eval *ev, struct oc_cel_names *names)
 {
-    if (ev->names == c->names && !ev->stale && !ev->fixed)
-        return 0;
-    if (c->names->n > ev->cap_slots) {
-        const oc_cel_value **slots = realloc(ev->slots, c->names->n * sizeof(const oc_cel_value *));
+    if (names->n > ev->cap_slots) {
+        const oc_cel_value **slots = realloc(ev->own_slots, names->n * sizeof(const oc_cel_value *));
         if (!slots)
             return OUTCALL_E_NO_MEMORY;
-        ev->slots = slots;
-        ev->cap_slots = c->names->n;
+        ev->own_slots = slots;
+        ev->cap_slots = names->n;
     }
-    for (size_t i = 0; i < c->names->n; i++)
-        ev->slots[i] = ev->fixed ? ev->fixed[i] : NULL;
+    for (size_t i = 0; i < names->n; i++)
+        ev->own_slots[i] = NULL;
     for (size_t i = 0; i < ev->n_bound; i++) {
-        int slot = oc_cel_names_find(c->names, ev->bound[i].name, ev->bound[i].len);
+        int slot = oc_cel_names_find(names, ev->bound[i].name, ev->bound[i].len);
         if (slot >= 0)
-            ev->slots[slot] = &ev->bound[i].value;
+            ev->own_slots[slot] = &ev->bound[i].value;
     }
-    if (ev->names != c->names) {
+    if (ev->names != names) {
         oc_cel_names_unref(ev->names);
-        ev->names = oc_cel_names_ref(c->names);
+        ev->names = oc_cel_names_ref(names);
     }
+    ev->slots = ev->own_slots;
     ev->stale = false;
     return 0;
 }
 
-static int run(const outcall_cel *c, outcall_cel_eval *ev, const oc_cel_value **ret, outcall_error *err)
+static inline int run_start(outcall_cel_eval *ev, const struct oc_cel_unit *u, const struct oc_cel_code *code,
+                            outcall_error *err)
 {
-    int r = prepare(ev, c);
-    if (r < 0)
-        return oc_no_memory(err);
+    if (ev->stale || (ev->names != u->names && !ev->fixed)) {
+        int r = prepare(ev, u->names);
+        if (r < 0)
+            return oc_no_memory(err);
+    }
     if (ev->scratch.used > 0)
         oc_cel_arena_reset(&ev->scratch);
     ev->budget = (struct oc_cel_budget){ev->max_steps, false};
     ev->fatal = 0;
-    ev->program = c;
+    ev->unit = u;
+    ev->code = code;
     ev->running = true;
-    static const oc_cel_value nothing = {.kind = OUTCALL_CEL_NULL};
-    oc_cel_value tmp = nothing;
-    const oc_cel_value *v = oc_cel_eval_node(ev, c->root, &tmp);
+    return 0;
+}
+
+static int run_failed(outcall_cel_eval *ev, const oc_cel_value *wrong, outcall_error *err)
+{
+    int code = ev->fatal ? ev->fatal : -(int)wrong->n, line = 0, column = 0;
+    if (!err)
+        return code;
+    (void)oc_fail(err, code, "%s", wrong->s);
+    oc_cel_place(ev->code->src, ev->code->len, wrong->aux, &line, &column);
+    oc_error_at(err, "", line, column);
+    return code;
+}
+
+static int run(const outcall_cel *c, outcall_cel_eval *ev, const oc_cel_value **ret, outcall_error *err)
+{
+    int r = run_start(ev, &c->unit, c->code, err);
+    if (r < 0)
+        return r;
+    oc_cel_value tmp;
+    const oc_cel_value *v = oc_cel_eval_word(ev, c->code->w, &tmp);
     if (ev->budget.spent &&
-        v->kind != OC_CEL_ERROR) { /* spent within the last comparison: its answer is no answer */
-        oc_cel_fatal(ev, c->root, &tmp, OUTCALL_E_LIMIT);
+        v->kind != OC_CEL_ERROR) { /* spent within the last comparison: that is no answer */
+        oc_cel_fatal(ev, c->code->w[1], &tmp, OUTCALL_E_LIMIT);
         v = &tmp;
     }
     ev->running = false;
-    if (v->kind == OC_CEL_ERROR) {
-        int code = ev->fatal ? ev->fatal : -(int)v->n, line = 0, column = 0;
-        (void)oc_fail(err, code, "%s", v->s);
-        oc_cel_place(c->src, c->len, v->aux, &line, &column);
-        oc_error_at(err, "", line, column);
-        return code;
-    }
+    if (v->kind == OC_CEL_ERROR)
+        return run_failed(ev, v, err);
     if (v == &tmp) {
         ev->result = tmp;
         v = &ev->result;
     }
     *ret = v;
+    return 0;
+}
+
+int oc_cel_run_truth(outcall_cel_eval *ev, const struct oc_cel_unit *u, const struct oc_cel_code *code,
+                     bool *ret, outcall_error *err)
+{
+    int r = run_start(ev, u, code, err);
+    if (r < 0)
+        return r;
+    oc_cel_value tmp;
+    int yes = oc_cel_eval_truth(ev, code->w, &tmp);
+    if (ev->budget.spent && yes >= 0) {
+        oc_cel_fatal(ev, code->w[1], &tmp, OUTCALL_E_LIMIT);
+        yes = -1;
+    }
+    ev->running = false;
+    if (yes < 0)
+        return run_failed(ev, &tmp, err);
+    *ret = yes != 0;
     return 0;
 }
 
@@ -233,19 +286,11 @@ int outcall_cel_run(const outcall_cel *c, outcall_cel_eval *ev, const outcall_ce
 
 int outcall_cel_run_bool(const outcall_cel *c, outcall_cel_eval *ev, int *ret, outcall_error *err)
 {
-    const oc_cel_value *v = NULL;
-    if (!ret)
-        return oc_fail(err, OUTCALL_E_INVALID, "there is no room for the result");
-    int r = outcall_cel_run(c, ev, &v, err);
-    if (r < 0)
-        return r;
-    if (!v)
-        return oc_fail(err, OUTCALL_E_INTERNAL, "the program gave no value");
-    if (v->kind != OUTCALL_CEL_BOOL) {
-        (void)oc_fail(err, OUTCALL_E_TYPE, "expected bool, found %s", oc_cel_kind_name(v->kind));
-        oc_error_at(err, "", 1, 1);
-        return OUTCALL_E_TYPE;
-    }
-    *ret = v->b ? 1 : 0;
-    return 0;
+    bool yes = false;
+    if (!c || !ev || !ret || ev->running)
+        return oc_fail(err, OUTCALL_E_INVALID, "the program, the eval or the result is NULL, or in use");
+    int r = oc_cel_run_truth(ev, &c->unit, c->code, &yes, err);
+    if (r == 0)
+        *ret = yes ? 1 : 0;
+    return r;
 }

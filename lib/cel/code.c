@@ -1,95 +1,136 @@
-/* Stand-in: whole programs behind the pool's interface. */
 #include "cel/code.h"
 #include "cel/program.h"
 #include "core/error.h"
 #include <stdlib.h>
 
-struct oc_cel_code {
-    struct oc_cel_code *next;
-    outcall_cel *program;
-};
 struct oc_cel_pool {
-    outcall_cel_env *env;
-    struct oc_cel_code *codes;
+    struct oc_cel_unit unit;
+    struct oc_cel_arena tree; /* of the compilation under way */
 };
 
 int oc_cel_pool_new(struct oc_cel_pool **ret, outcall_cel_env *env)
 {
+    if (!env || env->unchecked)
+        return OUTCALL_E_INVALID;
     struct oc_cel_pool *p = calloc(1, sizeof(*p));
     if (!p)
         return OUTCALL_E_NO_MEMORY;
-    p->env = outcall_cel_env_ref(env);
+    int r = oc_cel_unit_init(&p->unit, env);
+    if (r < 0) {
+        oc_cel_pool_free(p);
+        return r;
+    }
+    p->tree.max = OC_CEL_MEMORY_CAP;
     *ret = p;
     return 0;
 }
+
 void oc_cel_pool_free(struct oc_cel_pool *p)
 {
     if (!p)
         return;
-    while (p->codes) {
-        struct oc_cel_code *c = p->codes;
-        p->codes = c->next;
-        (void)outcall_cel_unref(c->program);
-        free(c);
-    }
-    (void)outcall_cel_env_unref(p->env);
+    oc_cel_unit_done(&p->unit);
+    oc_cel_arena_done(&p->tree);
     free(p);
 }
+
+void oc_cel_pool_seal(struct oc_cel_pool *p)
+{
+    oc_cel_arena_done(&p->tree);
+}
+
 size_t oc_cel_pool_bytes(const struct oc_cel_pool *p)
 {
-    (void)p;
-    return 0;
+    return p->unit.arena.used + p->tree.used;
 }
+
 int oc_cel_pool_compile(struct oc_cel_pool *p, const char *src, size_t len, const struct oc_cel_code **ret,
                         outcall_error *err)
 {
-    struct oc_cel_code *c = calloc(1, sizeof(*c));
-    if (!c)
-        return oc_no_memory(err);
-    int r = outcall_cel_compile(&c->program, p->env, src, len, NULL, err);
-    if (r < 0) {
-        free(c);
-        return r;
+    uint32_t kind = OUTCALL_CEL_DYN;
+    const struct oc_cel_code *code = NULL;
+    oc_cel_arena_reset(&p->tree);
+    int r = oc_cel_unit_compile(&p->unit, &p->tree, src, len, NULL, &code, &kind, err);
+    if (r == 0 && kind != OUTCALL_CEL_BOOL && kind != OUTCALL_CEL_DYN) {
+        (void)oc_fail(err, OUTCALL_E_TYPE, "a condition must be bool, this is %s", oc_cel_kind_name(kind));
+        oc_error_at(err, "", 1, 1);
+        return OUTCALL_E_TYPE;
     }
-    c->next = p->codes;
-    p->codes = c;
-    *ret = c;
-    return 0;
+    if (r == 0)
+        *ret = code;
+    return r;
 }
+
 void oc_cel_eval_slots(outcall_cel_eval *ev, const oc_cel_value *const *slots)
 {
-    ev->fixed = slots;
+    ev->fixed = slots != NULL;
+    ev->slots = slots;
+    ev->stale = !slots;
 }
+
 int oc_cel_code_bool(const struct oc_cel_pool *p, const struct oc_cel_code *code, outcall_cel_eval *ev,
                      bool *ret, outcall_error *err)
 {
-    (void)p;
-    int yes = 0;
-    int r = outcall_cel_run_bool(code->program, ev, &yes, err);
-    if (r == 0)
-        *ret = yes != 0;
-    return r;
+    return oc_cel_run_truth(ev, &p->unit, code, ret, err);
 }
-size_t oc_cel_code_demands(const struct oc_cel_code *code, struct oc_cel_demand *v, size_t max)
+
+/* x.endsWith("a") || x.endsWith("b"), of one variable. */
+static bool all_suffixes(const uint32_t *w)
 {
-    (void)code;
-    (void)v;
-    (void)max;
-    return 0;
+    const uint32_t *kid = w + 3;
+    uint32_t variable = kid[2];
+    for (uint32_t i = 0; i < w[2]; i++, kid = oc_cel_word_next(kid))
+        if ((kid[0] & 0xff) != OC_CEL_ENDS || kid[2] != variable)
+            return false;
+    return true;
 }
+
+/* A term of the outermost &&. Only variables that are declared to be strings: then no comparison is an error.
+ */
+static bool demand_of(const struct oc_cel_pool *p, const uint32_t *w, uint32_t at, struct oc_cel_demand *ret)
+{
+    uint32_t op = w[0] & 0xff, variable = op == OC_CEL_OR ? w[5] : w[2];
+    if (op != OC_CEL_EQ_STRING && op != OC_CEL_IN_STRINGS && op != OC_CEL_ENDS && op != OC_CEL_OR)
+        return false;
+    if (op == OC_CEL_OR && !all_suffixes(w))
+        return false;
+    if ((variable & OC_CEL_REG_LOCAL) || p->unit.names->v[variable].kind != OUTCALL_CEL_STRING)
+        return false;
+    bool suffix = op == OC_CEL_ENDS || op == OC_CEL_OR;
+    *ret = (struct oc_cel_demand){.kind = suffix ? OC_CEL_DEMAND_SUFFIX : OC_CEL_DEMAND_ONE_OF,
+                                  .slot = (int)variable,
+                                  .n = op == OC_CEL_IN_STRINGS ? w[4]
+                                       : op == OC_CEL_OR       ? w[2]
+                                                               : 1,
+                                  .at = at};
+    return true;
+}
+
+size_t oc_cel_code_demands(const struct oc_cel_pool *p, const struct oc_cel_code *code,
+                           struct oc_cel_demand *v, size_t max)
+{
+    size_t n = 0;
+    const uint32_t *w = code->w;
+    if ((w[0] & 0xff) != OC_CEL_AND)
+        return max > 0 && demand_of(p, w, 0, v) ? 1 : 0;
+    const uint32_t *kid = w + 3;
+    for (uint32_t i = 0; i < w[2] && n < max; i++, kid = oc_cel_word_next(kid))
+        if (demand_of(p, kid, (uint32_t)(kid - w), &v[n]))
+            n++;
+    return n;
+}
+
 void oc_cel_demand_value(const struct oc_cel_code *code, const struct oc_cel_demand *d, uint32_t i,
                          const char **ret, size_t *ret_len)
 {
-    (void)code;
-    (void)d;
-    (void)i;
-    *ret = "";
-    *ret_len = 0;
-}
-int oc_cel_split(const char *src, size_t len, struct oc_cel_part *v, size_t max)
-{
-    (void)src;
-    if (max > 0)
-        v[0] = (struct oc_cel_part){0, (uint32_t)len};
-    return 1;
+    const uint32_t *w = code->w + d->at;
+    uint32_t op = w[0] & 0xff;
+    if (op == OC_CEL_OR) {
+        for (w += 3; i > 0; i--)
+            w = oc_cel_word_next(w);
+        i = 0;
+    }
+    struct oc_cel_text t = oc_cel_word_text(code, op == OC_CEL_IN_STRINGS ? w + 5 + (size_t)2 * i : w + 4);
+    *ret = t.s;
+    *ret_len = t.n;
 }

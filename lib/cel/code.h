@@ -11,6 +11,8 @@ struct oc_cel_code;
  * read. */
 OC_NODISCARD int oc_cel_pool_new(struct oc_cel_pool **ret, outcall_cel_env *env);
 void oc_cel_pool_free(struct oc_cel_pool *p);
+/* Nothing is to be compiled any more, or not soon: gives the memory back that compiling needed. */
+void oc_cel_pool_seal(struct oc_cel_pool *p);
 size_t oc_cel_pool_bytes(const struct oc_cel_pool *p);
 
 /* Compiles a condition: its kind must be bool, or unknown. src is borrowed and must stay as long as the pool.
@@ -39,7 +41,8 @@ struct oc_cel_demand {
     uint32_t at; /* of the engine */
 };
 /* At most max of them, in no particular order. */
-size_t oc_cel_code_demands(const struct oc_cel_code *code, struct oc_cel_demand *v, size_t max);
+size_t oc_cel_code_demands(const struct oc_cel_pool *p, const struct oc_cel_code *code,
+                           struct oc_cel_demand *v, size_t max);
 /* String i < d->n; borrowed as long as the pool and the source. */
 void oc_cel_demand_value(const struct oc_cel_code *code, const struct oc_cel_demand *d, uint32_t i,
                          const char **ret, size_t *ret_len);

@@ -25,7 +25,7 @@ static bool pay(struct oc_cel_call *c, size_t bytes)
 {
     if (oc_cel_spend(&c->ev->budget, bytes / 64))
         return true;
-    oc_cel_fatal(c->ev, c->node, c->out, OUTCALL_E_LIMIT);
+    oc_cel_fatal(c->ev, c->pos, c->out, OUTCALL_E_LIMIT);
     return false;
 }
 
@@ -68,7 +68,7 @@ static void glob(struct oc_cel_call *c)
 {
     int r = oc_cel_glob(&c->ev->budget, A(0)->s, A(0)->n, A(1)->s, A(1)->n);
     if (r == OUTCALL_E_LIMIT)
-        oc_cel_fatal(c->ev, c->node, c->out, r);
+        oc_cel_fatal(c->ev, c->pos, c->out, r);
     else if (r < 0)
         oc_cel_call_error(c, OUTCALL_E_INVALID, "\"%.*s\" is no pattern for glob()",
                           (int)oc_utf8_cut(A(1)->s, A(1)->n, 64), A(1)->s);
@@ -164,7 +164,7 @@ static void double_of_string(struct oc_cel_call *c)
     double d = 0;
     int r = oc_cel_parse_double(A(0)->s, A(0)->n, &d);
     if (r == OUTCALL_E_NO_MEMORY)
-        oc_cel_fatal(c->ev, c->node, c->out, r);
+        oc_cel_fatal(c->ev, c->pos, c->out, r);
     else if (r < 0)
         bad(c, "double");
     else

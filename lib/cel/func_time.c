@@ -9,7 +9,7 @@ static bool date(struct oc_cel_call *c, struct oc_cel_date *ret)
     if (c->n > 1) {
         int r = oc_cel_zone_offset(c->args[1]->s, c->args[1]->n, c->args[0]->i, &offset);
         if (r == OUTCALL_E_NO_MEMORY)
-            oc_cel_fatal(c->ev, c->node, c->out, r);
+            oc_cel_fatal(c->ev, c->pos, c->out, r);
         else if (r < 0)
             oc_cel_call_error(c, OUTCALL_E_INVALID, "unknown time zone \"%.*s\"",
                               (int)OC_MIN(c->args[1]->n, (size_t)64), c->args[1]->s);

@@ -195,12 +195,18 @@ int oc_cel_lex_string(struct oc_cel_lexer *l, size_t quote_at, bool raw, bool by
     int r = find_end(l, i, raw, triple, quote, &end);
     if (r < 0)
         return r;
+    l->tok = bytes ? OC_CEL_T_BYTES : OC_CEL_T_STRING;
+    l->at = end + width;
+    if (raw || !memchr(l->s + i, '\\', end - i)) { /* as it is written */
+        l->value = bytes ? oc_cel_bytes(l->s + i, end - i) : oc_cel_string(l->s + i, end - i);
+        return 0;
+    }
     /* No escape gives more bytes than it is written with. */
     struct text t = {oc_cel_arena_alloc(l->arena, end - i + 1), 0};
     if (!t.out)
         return oc_cel_fail_at(l, l->pos, l->arena->failed, "no room for the literal");
     while (i < end) {
-        if (l->s[i] == '\\' && !raw) {
+        if (l->s[i] == '\\') {
             r = escape(l, &i, bytes, &t);
             if (r < 0)
                 return r;
@@ -210,7 +216,5 @@ int oc_cel_lex_string(struct oc_cel_lexer *l, size_t quote_at, bool raw, bool by
     }
     t.out[t.n] = 0;
     l->value = bytes ? oc_cel_bytes(t.out, t.n) : oc_cel_string(t.out, t.n);
-    l->tok = bytes ? OC_CEL_T_BYTES : OC_CEL_T_STRING;
-    l->at = end + width;
     return 0;
 }

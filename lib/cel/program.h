@@ -3,6 +3,7 @@
 #define CEL_PROGRAM_H
 #include "cel/ast.h"
 #include <stdatomic.h>
+#include <string.h>
 
 #define OC_CEL_NAME_MAX      255
 #define OC_CEL_VARIABLES_MAX 4096
@@ -36,7 +37,8 @@ OC_NODISCARD int oc_cel_names_add(struct oc_cel_names *names, const char *s, siz
 
 struct oc_cel_call {
     outcall_cel_eval *ev;
-    const struct oc_cel_node *node;
+    uint32_t pos;      /* in the source, for errors */
+    const void *extra; /* what the compiler prepared: see struct oc_cel_node */
     const oc_cel_value *const *args;
     size_t n;
     oc_cel_value *out;
@@ -73,15 +75,52 @@ struct outcall_cel_env {
     size_t n_custom;
 };
 
-struct outcall_cel {
-    atomic_uint refs;
-    outcall_cel_env *env;
+/* What runs: an expression as one row of 32-bit words, an instruction inside of the one that needs it.
+ *
+ *   w[0]  enum oc_cel_op or oc_cel_code_op, below 8 bits of it the number of words, operands included
+ *   w[1]  place in the source
+ *   ...   what the instruction needs (see emit.c), then the instructions of its operands
+ *
+ * Text is two words, offset and length in the source. */
+struct oc_cel_code {
+    const char *src;
+    uint32_t len, n;
+    uint32_t w[];
+};
+#define OC_CEL_REG_LOCAL ((uint32_t)1 << 31)
+
+/* Beyond enum oc_cel_op: a variable against a constant, which is what most of every rule is made of. w[2] is
+ * the variable, a slot or with OC_CEL_REG_LOCAL a local; w[3] its place. Only for text as the source has it,
+ * without escapes. */
+enum oc_cel_code_op {
+    OC_CEL_EQ_STRING = OC_CEL_COLLECT + 1, /* text in w[4] */
+    OC_CEL_NE_STRING,
+    OC_CEL_EQ_INT, /* an int64_t in w[4] and w[5] */
+    OC_CEL_NE_INT,
+    OC_CEL_IN_STRINGS, /* w[4] texts from w[5] on */
+    OC_CEL_STRING_IN,  /* the text in w[4] is an element of the variable */
+    OC_CEL_STARTS,     /* with the text in w[4] */
+    OC_CEL_ENDS,
+};
+
+/* What codes of one environment share, and their memory. */
+struct oc_cel_unit {
+    outcall_cel_env *env; /* NULL: none */
     struct oc_cel_names *names;
     struct oc_cel_arena arena;
-    const struct oc_cel_node *root;
-    const char *src;
-    size_t len;
     struct oc_cel_regex *regexes; /* those of constant patterns */
+};
+OC_NODISCARD int oc_cel_unit_init(struct oc_cel_unit *u, outcall_cel_env *env);
+void oc_cel_unit_done(struct oc_cel_unit *u);
+/* src is borrowed as long as u. tree: memory for the time of the call. */
+OC_NODISCARD int oc_cel_unit_compile(struct oc_cel_unit *u, struct oc_cel_arena *tree, const char *src,
+                                     size_t len, const outcall_cel_limits *lim,
+                                     const struct oc_cel_code **ret, uint32_t *ret_kind, outcall_error *err);
+
+struct outcall_cel {
+    atomic_uint refs;
+    struct oc_cel_unit unit;
+    const struct oc_cel_code *code;
 };
 
 /* One compilation: what the parser made and the steps after it fill in. Names and regexes outlive it, the
@@ -93,7 +132,7 @@ struct oc_cel_build {
     const char *src;
     size_t len;
     struct oc_cel_arena *arena;
-    struct oc_cel_regex **regexes;
+    struct oc_cel_unit *unit; /* what stays */
     struct oc_cel_node *root;
     uint32_t kind; /* of the result, OUTCALL_CEL_DYN when nobody can say */
     outcall_error *err;
@@ -107,12 +146,14 @@ struct oc_cel_binding {
 
 struct outcall_cel_eval {
     struct oc_cel_budget budget;
-    const oc_cel_value **slots;       /* of names: NULL where nothing is bound */
-    const oc_cel_value *const *fixed; /* instead of slots and bindings, or NULL */
+    const oc_cel_value *const *slots; /* own_slots or the caller's; NULL where nothing is bound */
+    const oc_cel_value **own_slots;   /* of names, made from the bindings */
+    bool fixed;                       /* slots are the caller's: oc_cel_eval_slots */
     const oc_cel_value *locals[OC_CEL_DEPTH_CAP];
     int fatal; /* what nothing absorbs: OUTCALL_E_LIMIT, _NO_MEMORY */
     bool running;
-    const outcall_cel *program;
+    const struct oc_cel_unit *unit; /* and the code of it that runs */
+    const struct oc_cel_code *code;
     struct oc_cel_names *names; /* what slots was made for */
     bool stale;                 /* bindings changed since */
     struct oc_cel_binding *bound;
@@ -123,26 +164,54 @@ struct outcall_cel_eval {
     oc_cel_value result;
 };
 
-/* An error value at the node, out->kind = OC_CEL_ERROR. */
-void oc_cel_error(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *out, int code,
-                  const char *fmt, ...) OC_PRINTF(5, 6);
-void oc_cel_fatal(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *out, int code);
+/* An error value at the place, out->kind = OC_CEL_ERROR. */
+void oc_cel_error(outcall_cel_eval *ev, uint32_t pos, oc_cel_value *out, int code, const char *fmt, ...)
+    OC_PRINTF(5, 6);
+void oc_cel_fatal(outcall_cel_eval *ev, uint32_t pos, oc_cel_value *out, int code);
+void oc_cel_not_bool(outcall_cel_eval *ev, uint32_t pos, oc_cel_value *out, const oc_cel_value *found);
 /* Scratch memory of the run, or NULL after oc_cel_fatal. */
 OC_NODISCARD void *oc_cel_scratch(struct oc_cel_call *c, size_t size);
 void oc_cel_call_error(struct oc_cel_call *c, int code, const char *fmt, ...) OC_PRINTF(3, 4);
 
-/* The node's value: *tmp, or a constant or bound value. Never NULL. */
-const oc_cel_value *oc_cel_eval_node(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *tmp);
-void oc_cel_eval_call(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *tmp);
-void oc_cel_eval_macro(outcall_cel_eval *ev, const struct oc_cel_node *node, oc_cel_value *tmp);
+/* The instruction's value: *tmp, or a constant or bound value. Never NULL. */
+const oc_cel_value *oc_cel_eval_word(outcall_cel_eval *ev, const uint32_t *w, oc_cel_value *tmp);
+/* The same where a bool is wanted: 1, 0, or -1 and *tmp is an error. */
+int oc_cel_eval_truth(outcall_cel_eval *ev, const uint32_t *w, oc_cel_value *tmp);
+/* The variable's value, or *tmp, an error at pos. */
+const oc_cel_value *oc_cel_slot_value(outcall_cel_eval *ev, uint32_t slot, uint32_t pos, oc_cel_value *tmp);
+void oc_cel_eval_call(outcall_cel_eval *ev, const uint32_t *w, oc_cel_value *tmp);
+void oc_cel_eval_macro(outcall_cel_eval *ev, const uint32_t *w, oc_cel_value *tmp);
+
+static inline const uint32_t *oc_cel_word_next(const uint32_t *w)
+{
+    return w + (w[0] >> 8);
+}
+static inline const void *oc_cel_word_pointer(const uint32_t *w)
+{
+    const void *p = NULL;
+    memcpy(&p, w, sizeof(p));
+    return p;
+}
+static inline struct oc_cel_text oc_cel_word_text(const struct oc_cel_code *code, const uint32_t *w)
+{
+    return (struct oc_cel_text){code->src + w[0], w[1]};
+}
+
 /* ADD ... MOD, NEG; b is NULL for NEG. */
 void oc_cel_arithmetic(struct oc_cel_call *c, uint8_t op, const oc_cel_value *a, const oc_cel_value *b);
+
+/* outcall_cel_run_bool, for any code. */
+OC_NODISCARD int oc_cel_run_truth(outcall_cel_eval *ev, const struct oc_cel_unit *u,
+                                  const struct oc_cel_code *code, bool *ret, outcall_error *err);
 
 /* Names to slots, calls to functions. */
 OC_NODISCARD int oc_cel_resolve(struct oc_cel_build *b);
 /* An error at the node: prefix and what make the text. Returns code. */
 int oc_cel_build_fail(struct oc_cel_build *b, const struct oc_cel_node *node, int code, const char *prefix,
                       const char *what);
+
+/* The tree to words, in the unit's memory. */
+OC_NODISCARD int oc_cel_emit(struct oc_cel_build *b, const struct oc_cel_code **ret);
 
 /* Function tables. */
 extern const struct oc_cel_func oc_cel_core_funcs[], oc_cel_time_funcs[], oc_cel_net_funcs[];

@@ -248,7 +248,7 @@ void oc_cel_matches(struct oc_cel_call *c)
 {
     char why[OC_CEL_REGEX_TEXT];
     struct oc_cel_regex *own = NULL;
-    const struct oc_cel_regex *re = c->node->extra;
+    const struct oc_cel_regex *re = c->extra;
     if (!re) {
         int r = oc_cel_spend(&c->ev->budget, PATTERN_COST)
                     ? oc_cel_regex_new(c->args[1]->s, c->args[1]->n, &own, why)
@@ -256,7 +256,7 @@ void oc_cel_matches(struct oc_cel_call *c)
         if (r == OUTCALL_E_INVALID)
             oc_cel_call_error(c, r, "regular expression: %s", why);
         else if (r < 0)
-            oc_cel_fatal(c->ev, c->node, c->out, r);
+            oc_cel_fatal(c->ev, c->pos, c->out, r);
         if (r < 0)
             return;
         re = own;
@@ -266,7 +266,7 @@ void oc_cel_matches(struct oc_cel_call *c)
     if (r >= 0 || r == PCRE2_ERROR_NOMATCH)
         *c->out = oc_cel_bool(r >= 0);
     else if (r == PCRE2_ERROR_NOMEMORY)
-        oc_cel_fatal(c->ev, c->node, c->out, OUTCALL_E_NO_MEMORY);
+        oc_cel_fatal(c->ev, c->pos, c->out, OUTCALL_E_NO_MEMORY);
     else
         oc_cel_call_error(c, OUTCALL_E_INVALID, "the regular expression takes too long on this text");
 }

@@ -306,7 +306,7 @@ static int prepare_regex(struct resolver *r, struct oc_cel_node *node)
         return r->b->checked ? fail(r, node->kids[1], OUTCALL_E_TYPE, "regular expression: ", why) : 0;
     if (e < 0)
         return oc_no_memory(r->b->err);
-    oc_cel_regex_push(r->b->regexes, re);
+    oc_cel_regex_push(&r->b->unit->regexes, re);
     node->extra = re;
     return 0;
 }
