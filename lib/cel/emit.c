@@ -4,6 +4,8 @@
 #include "cel/program.h"
 #include "core/error.h"
 
+#define START 64 /* words to begin with */
+
 struct emitter {
     struct oc_cel_build *b;
     uint32_t *w; /* in the build's arena */
@@ -21,8 +23,7 @@ static bool room(struct emitter *e, size_t n)
         e->failed = e->b->arena->failed;
         return false;
     }
-    if (e->n > 0)
-        memcpy(w, e->w, e->n * sizeof(*w));
+    memcpy(w, e->w, e->n * sizeof(*w));
     e->w = w;
     e->cap = cap;
     return true;
@@ -393,7 +394,9 @@ static void emit(struct emitter *e, const struct oc_cel_node *node)
 
 int oc_cel_emit(struct oc_cel_build *b, const struct oc_cel_code **ret)
 {
-    struct emitter e = {.b = b};
+    struct emitter e = {b, oc_cel_arena_array(b->arena, START, sizeof(uint32_t)), 0, START, 0};
+    if (!e.w)
+        return oc_cel_build_fail(b, b->root, b->arena->failed, "", "no room for the program");
     emit(&e, b->root);
     struct oc_cel_code *code =
         e.failed ? NULL : oc_cel_arena_alloc(&b->unit->arena, sizeof(*code) + e.n * sizeof(uint32_t));
