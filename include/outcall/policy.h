@@ -212,6 +212,23 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_policy_explain(const outcall_policy *p
 OUTCALL_API OUTCALL_NODISCARD int outcall_context_test(outcall_context *c, const char *expr, size_t len,
                                                        int *ret, outcall_error *err);
 
+/* One decision as it is recorded. Borrowed for the call; never holds values of the environment, headers or
+ * bodies. */
+typedef struct outcall_decision {
+    const char *container;    /* its full name; NULL: not known */
+    const char *agent;        /* agent.name; NULL: not known */
+    const char *action_type;  /* "container_create", "tool_exec", ...; required */
+    const char *target;       /* what it is about: an image, a program, a host; NULL: none */
+    const outcall_verdict *v; /* required; its rule may be NULL */
+    int allowed;              /* what became of it: a create that no rule matches is allowed */
+    int failure;          /* enum outcall_code: the rules could not be asked, which blocks; 0: they were */
+    uint64_t generation;  /* of the set that was asked */
+    uint64_t duration_us; /* of the evaluation, microseconds */
+    uint32_t reserved[4]; /* zero */
+} outcall_decision;
+/* Where decisions are recorded. On the thread that decided, so it must not block. */
+typedef void (*outcall_decision_fn)(void *userdata, const outcall_decision *decision);
+
 /* A cell with a set in it; generation 1. take: owned by the slot on success, may be NULL (an empty set, which
  * blocks). *ret: yours, outcall_policy_slot_free. OUTCALL_E_INVALID, _NO_MEMORY. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_policy_slot_new(outcall_policy_slot **ret, outcall_policy *take);

@@ -94,6 +94,8 @@ OUTCALL_API const char *outcall_request_reason(const outcall_request *r);
  * from r. Since 0.1.0. */
 OUTCALL_API const char *outcall_request_text(const outcall_request *r);
 OUTCALL_API const char *outcall_request_active_text(const outcall_request *r);
+/* The id of its rule i, in the order of the file. Borrowed from r; NULL when there is none. Since 0.1.0. */
+OUTCALL_API const char *outcall_request_rule(const outcall_request *r, size_t i);
 /* What it newly allows, one line a rule that allows something, for a person: `rule "x" allows: <condition>`.
  * Line i, borrowed from r; NULL when there is none. Since 0.1.0. */
 OUTCALL_API const char *outcall_request_allows(const outcall_request *r, size_t i);
