@@ -85,7 +85,9 @@ OUTCALL_API outcall_cel_env *outcall_cel_env_unref(outcall_cel_env *e);
 
 /* Declares a variable. name: a CEL identifier, or several with dots ("http.host"), at most 255 bytes. type:
  * "bool", "int", "uint", "double", "string", "bytes", "null_type", "type", "google.protobuf.Timestamp",
- * "google.protobuf.Duration", "net.IP", "net.CIDR", "dyn", "list(T)", "map(K, V)", "list", "map".
+ * "google.protobuf.Duration", "net.IP", "net.CIDR", "dyn", "list(T)", "map(K, V)", "list", "map"; K is bool,
+ * int, uint, string or dyn; at most 8 in one another. Programs are checked against it, values that are bound
+ * are not.
  * OUTCALL_E_INVALID: name or type is none, e or an argument is NULL; _EXISTS: already declared; _BUSY: e is
  * in use by a program; _LIMIT: more than 4096 variables; _NO_MEMORY. Nothing changes on failure. One thread.
  * Since 0.1.0. */
@@ -120,11 +122,12 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_cel_env_function(outcall_cel_env *e, c
 /* Compiles len bytes of src (UTF-8, copied). env may be NULL: no check, every name dynamic; else it is kept
  * by reference and frozen. lim may be NULL; only max_source_bytes and max_depth matter. *ret: new,
  * outcall_cel_unref. OUTCALL_E_SYNTAX: malformed; _LIMIT: too long, too deep, more than 65 536 parts;
- * _UNDECLARED: unknown variable or function (the text names the nearest known variable); _TYPE: a constant
- * regular expression is wrong (the declared types of variables are not held against operators yet: that is a
- * run-time error); _INVALID: an argument is NULL, lim->version is
- * unknown or a limit too large; _NO_MEMORY. err->line and err->column (1-based; columns count code points)
- * say where, err->text what was expected. Any thread. Since 0.1.0. */
+ * _UNDECLARED: unknown variable or function (the text names the nearest known one); _TYPE: with the declared
+ * types of env, some part of src can only be an error, or compares what is never equal ("a" == 1, but not
+ * 1 == 1.0; nor what is dyn); or a constant regular expression is wrong. These two only with an env that is
+ * checked. _INVALID: an argument is NULL, lim->version is unknown or a limit too large; _NO_MEMORY. err->line
+ * and err->column (1-based; columns count code points) say where, err->text what was expected. Any thread.
+ * Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_cel_compile(outcall_cel **ret, outcall_cel_env *env,
                                                       const char *src, size_t len,
                                                       const outcall_cel_limits *lim, outcall_error *err);

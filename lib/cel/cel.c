@@ -67,6 +67,8 @@ int oc_cel_unit_compile(struct oc_cel_unit *u, struct oc_cel_arena *tree, const 
     if (r == 0)
         r = oc_cel_resolve(&b);
     if (r == 0)
+        r = oc_cel_check(&b);
+    if (r == 0)
         r = oc_cel_emit(&b, ret);
     if (r == 0)
         *ret_kind = b.kind;

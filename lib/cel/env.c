@@ -34,6 +34,7 @@ outcall_cel_env *outcall_cel_env_unref(outcall_cel_env *e)
     for (size_t i = 0; i < e->n_custom; i++) {
         free(e->custom[i].name);
         free(e->custom[i].sig);
+        free(e->custom[i].types);
     }
     free(e->custom);
     free(e->container);
@@ -57,34 +58,6 @@ static bool name_ok(const char *s)
     return len > 0 && len <= OC_CEL_NAME_MAX && !start;
 }
 
-/* A type at *s: its kind and its last parameter's; *s behind it. */
-static bool parse_type(const char **s, unsigned depth, uint32_t *kind, uint32_t *elem)
-{
-    size_t n = strcspn(*s, "(), .-");
-    uint32_t inner = OUTCALL_CEL_DYN;
-    static const char *const dotted[] = {"google.protobuf.Timestamp", "google.protobuf.Duration", "net.IP",
-                                         "net.CIDR"};
-    for (size_t i = 0; i < OC_ARRAY_SIZE(dotted); i++)
-        if (strncmp(*s, dotted[i], strlen(dotted[i])) == 0)
-            n = strlen(dotted[i]);
-    int found = oc_cel_kind_by_name(*s, n);
-    if (found < 0 && !(n == 3 && memcmp(*s, "dyn", 3) == 0))
-        return false;
-    *kind = found < 0 ? OUTCALL_CEL_DYN : (uint32_t)found;
-    *elem = OUTCALL_CEL_DYN;
-    *s += n;
-    if (**s != '(' || (*kind != OUTCALL_CEL_LIST && *kind != OUTCALL_CEL_MAP))
-        return true;
-    for (int params = *kind == OUTCALL_CEL_LIST ? 1 : 2; params > 0; params--) {
-        (*s)++;
-        *s += strspn(*s, " ");
-        if (depth == 0 || !parse_type(s, depth - 1, elem, &inner) || **s != (params == 1 ? ')' : ','))
-            return false;
-    }
-    (*s)++;
-    return true;
-}
-
 static int usable(const outcall_cel_env *e, const char *name, outcall_error *err)
 {
     if (!e || !name)
@@ -96,20 +69,20 @@ static int usable(const outcall_cel_env *e, const char *name, outcall_error *err
 
 int outcall_cel_env_declare(outcall_cel_env *e, const char *name, const char *type, outcall_error *err)
 {
-    uint32_t kind = 0, elem = 0;
+    struct oc_cel_type t;
     int r = usable(e, name, err);
     if (r < 0)
         return r;
     if (!name_ok(name))
         return oc_fail(err, OUTCALL_E_INVALID, "\"%.64s\" is no name of a variable", name);
     const char *at = type;
-    if (!type || !parse_type(&at, 8, &kind, &elem) || *at)
+    if (!type || !oc_cel_type_parse(&at, &t) || *at)
         return oc_fail(err, OUTCALL_E_INVALID, "\"%.64s\" is no type", type ? type : "");
     if (oc_cel_names_find(e->names, name, strlen(name)) >= 0)
         return oc_fail(err, OUTCALL_E_EXISTS, "\"%.64s\" is already declared", name);
     if (e->names->n >= OC_CEL_VARIABLES_MAX)
         return oc_fail(err, OUTCALL_E_LIMIT, "more than %d variables", OC_CEL_VARIABLES_MAX);
-    r = oc_cel_names_add(e->names, name, strlen(name), kind, elem);
+    r = oc_cel_names_add(e->names, name, strlen(name), &t);
     return r < 0 ? oc_fail_code(err, r, "\"%.64s\"", name) : 0;
 }
 
@@ -136,24 +109,37 @@ int outcall_cel_env_unchecked(outcall_cel_env *e, outcall_error *err)
     return r;
 }
 
-/* "(string, int) -> bool" or "string.(int) -> bool" as letters: "si:b". */
-static bool parse_signature(const char *s, char sig[OC_CEL_ARGS_MAX + 3], uint8_t *style)
+struct signature { /* "(string, int) -> bool" or "string.(int) -> bool" as letters: "si:b" */
+    char kinds[OC_CEL_ARGS_MAX + 3], types[(OC_CEL_ARGS_MAX + 1) * OC_CEL_TYPE_SIZE + 2];
+    size_t n, len;
+    uint8_t style;
+};
+
+/* A type at *s, its letters behind those that are there. */
+static bool parse_part(const char **s, struct signature *sig)
 {
-    size_t n = 0;
-    uint32_t kind = 0, elem = 0;
-    *style = OC_CEL_GLOBAL;
+    struct oc_cel_type t;
+    if (!oc_cel_type_parse(s, &t))
+        return false;
+    sig->kinds[sig->n++] = t.s[0];
+    memcpy(sig->types + sig->len, t.s, strlen(t.s));
+    sig->len += strlen(t.s);
+    return true;
+}
+
+static bool parse_signature(const char *s, struct signature *sig)
+{
+    sig->style = OC_CEL_GLOBAL;
     if (*s != '(') {
-        if (!parse_type(&s, 8, &kind, &elem) || *s++ != '.')
+        if (!parse_part(&s, sig) || *s++ != '.')
             return false;
-        *style = OC_CEL_MEMBER;
-        sig[n++] = oc_cel_kind_letter(kind);
+        sig->style = OC_CEL_MEMBER;
     }
     if (*s++ != '(')
         return false;
     while (*s != ')') {
-        if (n >= OC_CEL_ARGS_MAX || !parse_type(&s, 8, &kind, &elem))
+        if (sig->n >= OC_CEL_ARGS_MAX || !parse_part(&s, sig))
             return false;
-        sig[n++] = oc_cel_kind_letter(kind);
         if (*s == ',')
             s += 1 + strspn(s + 1, " ");
         else if (*s != ')')
@@ -162,23 +148,20 @@ static bool parse_signature(const char *s, char sig[OC_CEL_ARGS_MAX + 3], uint8_
     if (strncmp(s, ") -> ", 5) != 0)
         return false;
     s += 5;
-    if (!parse_type(&s, 8, &kind, &elem) || *s)
-        return false;
-    sig[n++] = ':';
-    sig[n++] = oc_cel_kind_letter(kind);
-    sig[n] = 0;
-    return true;
+    sig->kinds[sig->n++] = ':';
+    sig->types[sig->len++] = ':';
+    return parse_part(&s, sig) && *s == 0;
 }
 
 int outcall_cel_env_function(outcall_cel_env *e, const char *name, const char *signature, outcall_cel_fn fn,
                              void *userdata, outcall_error *err)
 {
-    char sig[OC_CEL_ARGS_MAX + 3];
+    struct signature sig = {.n = 0};
     struct oc_cel_custom f = {.fn = fn, .userdata = userdata};
     int r = usable(e, name, err);
     if (r < 0)
         return r;
-    if (!name_ok(name) || !fn || !signature || !parse_signature(signature, sig, &f.style))
+    if (!name_ok(name) || !fn || !signature || !parse_signature(signature, &sig))
         return oc_fail(
             err, OUTCALL_E_INVALID,
             "\"%.64s\" is no function's name, or \"%.64s\" no signature such as \"(string) -> bool\"", name,
@@ -189,8 +172,11 @@ int outcall_cel_env_function(outcall_cel_env *e, const char *name, const char *s
     if (v)
         e->custom = v;
     f.name = v ? strdup(name) : NULL;
-    f.sig = f.name ? strdup(sig) : NULL;
-    if (!f.sig) {
+    f.sig = f.name ? strdup(sig.kinds) : NULL;
+    f.types = f.sig ? strdup(sig.types) : NULL;
+    f.style = sig.style;
+    if (!f.types) {
+        free(f.sig);
         free(f.name);
         return oc_no_memory(err);
     }

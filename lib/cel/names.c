@@ -79,7 +79,7 @@ static int make_room(struct oc_cel_names *names)
     return 0;
 }
 
-int oc_cel_names_add(struct oc_cel_names *names, const char *s, size_t len, uint32_t kind, uint32_t elem)
+int oc_cel_names_add(struct oc_cel_names *names, const char *s, size_t len, const struct oc_cel_type *type)
 {
     int slot = oc_cel_names_find(names, s, len);
     if (slot >= 0)
@@ -90,7 +90,8 @@ int oc_cel_names_add(struct oc_cel_names *names, const char *s, size_t len, uint
     char *copy = r == 0 ? strndup(s, len) : NULL;
     if (!copy)
         return OUTCALL_E_NO_MEMORY;
-    names->v[names->n] = (struct oc_cel_name){copy, len, kind, elem};
+    struct oc_cel_type t = type ? *type : oc_cel_type_of_kind(OUTCALL_CEL_DYN);
+    names->v[names->n] = (struct oc_cel_name){copy, len, t, oc_cel_letter_kind(t.s[0])};
     enter(names->table, names->table_size, &names->v[names->n], names->n);
     return (int)names->n++;
 }

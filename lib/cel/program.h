@@ -2,6 +2,7 @@
 #ifndef CEL_PROGRAM_H
 #define CEL_PROGRAM_H
 #include "cel/ast.h"
+#include "cel/type.h"
 #include <stdatomic.h>
 #include <string.h>
 
@@ -21,8 +22,8 @@ struct oc_cel_names {
     struct oc_cel_name {
         char *s;
         size_t len;
-        uint32_t kind; /* declared, OUTCALL_CEL_DYN when not */
-        uint32_t elem; /* of a list, or of a map's values */
+        struct oc_cel_type type; /* declared, dyn when not */
+        uint32_t kind;           /* of that type */
     } * v;
     uint32_t *table; /* slot + 1, by hash; a power of two */
     size_t table_size;
@@ -31,9 +32,9 @@ struct oc_cel_names *oc_cel_names_new(void);
 struct oc_cel_names *oc_cel_names_ref(struct oc_cel_names *names);
 void oc_cel_names_unref(struct oc_cel_names *names);
 int oc_cel_names_find(const struct oc_cel_names *names, const char *s, size_t len); /* slot or -1 */
-/* The slot, made when it is missing; OUTCALL_E_NO_MEMORY, _LIMIT. */
-OC_NODISCARD int oc_cel_names_add(struct oc_cel_names *names, const char *s, size_t len, uint32_t kind,
-                                  uint32_t elem);
+/* The slot, made when it is missing; type: NULL for dyn. OUTCALL_E_NO_MEMORY, _LIMIT. */
+OC_NODISCARD int oc_cel_names_add(struct oc_cel_names *names, const char *s, size_t len,
+                                  const struct oc_cel_type *type);
 
 struct oc_cel_call {
     outcall_cel_eval *ev;
@@ -60,6 +61,7 @@ uint32_t oc_cel_letter_kind(char letter);
 
 struct oc_cel_custom {
     char *name, *sig;
+    char *types; /* sig with the elements of lists and maps in it: for the check */
     uint8_t style;
     outcall_cel_fn fn;
     void *userdata;
@@ -206,6 +208,9 @@ OC_NODISCARD int oc_cel_run_truth(outcall_cel_eval *ev, const struct oc_cel_unit
 
 /* Names to slots, calls to functions. */
 OC_NODISCARD int oc_cel_resolve(struct oc_cel_build *b);
+/* Types, where b->checked; b->kind. OUTCALL_E_TYPE. What it lets pass may still meet other types than were
+ * declared: who binds the variables is not checked. */
+OC_NODISCARD int oc_cel_check(struct oc_cel_build *b);
 /* An error at the node: prefix and what make the text. Returns code. */
 int oc_cel_build_fail(struct oc_cel_build *b, const struct oc_cel_node *node, int code, const char *prefix,
                       const char *what);

@@ -1,5 +1,6 @@
 /* Names to slots and calls to functions, once, before the first evaluation. */
 #include "base/str.h"
+#include "cel/near.h"
 #include "cel/program.h"
 #include "cel/regex.h"
 #include "core/error.h"
@@ -94,14 +95,19 @@ struct refs {
     size_t n;
 };
 
+/* The slot of a name: declared, or made where there is no check. -1 for none, below that a failure. */
+static int find_slot(struct resolver *r, const char *name)
+{
+    int slot = r->b->checked ? oc_cel_names_find(r->b->names, name, strlen(name))
+                             : oc_cel_names_add(r->b->names, name, strlen(name), NULL);
+    return slot < -1 ? oc_fail(r->b->err, slot, "out of memory") : slot;
+}
+
 static int add_reading(struct resolver *r, const char *name, uint32_t selects, struct refs *refs)
 {
-    size_t len = strlen(name);
-    int kind = oc_cel_kind_by_name(name, len);
-    int slot = r->b->checked ? oc_cel_names_find(r->b->names, name, len)
-                             : oc_cel_names_add(r->b->names, name, len, OUTCALL_CEL_DYN, OUTCALL_CEL_DYN);
+    int kind = oc_cel_kind_by_name(name, strlen(name)), slot = find_slot(r, name);
     if (slot < -1)
-        return oc_fail(r->b->err, slot, "out of memory");
+        return slot;
     if (slot >= 0 && refs->n < REFS_MAX)
         refs->v[refs->n++] = (struct oc_cel_ref){slot, selects, oc_cel_null()};
     if (kind >= 0 && refs->n < REFS_MAX)
@@ -110,47 +116,9 @@ static int add_reading(struct resolver *r, const char *name, uint32_t selects, s
     return 0;
 }
 
-/* The nearest declared name, for who mistyped it. */
-static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
+/* What a.b.c may mean, the longest names first. With a check the first one is it. */
+static int add_readings(struct resolver *r, const struct oc_cel_node *node, struct refs *refs)
 {
-    unsigned row[OC_CEL_NAME_MAX + 1];
-    if (na > OC_CEL_NAME_MAX || nb > OC_CEL_NAME_MAX)
-        return 1000;
-    for (size_t k = 0; k <= nb; k++)
-        row[k] = (unsigned)k;
-    for (size_t i = 1; i <= na; i++) {
-        unsigned corner = row[0];
-        row[0] = (unsigned)i;
-        for (size_t k = 1; k <= nb; k++) {
-            unsigned above = row[k], swap = corner + (a[i - 1] != b[k - 1]);
-            row[k] = OC_MIN(swap, OC_MIN(above, row[k - 1]) + 1);
-            corner = above;
-        }
-    }
-    return row[nb];
-}
-
-static int unknown(struct resolver *r, const struct oc_cel_node *node, const char *name)
-{
-    const struct oc_cel_name *best = NULL;
-    unsigned least = 4;
-    for (size_t i = 0; i < r->b->names->n; i++) {
-        const struct oc_cel_name *one = &r->b->names->v[i];
-        unsigned d = distance(name, strlen(name), one->s, one->len);
-        if (d < least) {
-            least = d;
-            best = one;
-        }
-    }
-    char text[3 * OC_CEL_NAME_MAX];
-    (void)snprintf(text, sizeof(text), "\"%.255s\"%s%.255s%s", name, best ? "; did you mean \"" : "",
-                   best ? best->s : "", best ? "\"?" : "");
-    return fail(r, root_of(node), OUTCALL_E_UNDECLARED, "unknown variable ", text);
-}
-
-static int resolve_chain(struct resolver *r, struct oc_cel_node *node, const char *whole)
-{
-    struct refs refs = {.n = 0};
     char name[OC_CEL_NAME_MAX + 1], full[2 * OC_CEL_NAME_MAX + 2];
     bool rooted = root_of(node)->rooted;
     uint32_t selects = 0;
@@ -160,13 +128,31 @@ static int resolve_chain(struct resolver *r, struct oc_cel_node *node, const cha
         if (!chain(part, name, sizeof(name), &len))
             return fail(r, node, OUTCALL_E_LIMIT, "", "the name is too long");
         while (qualified(r->container, rooted, &at, name, full)) {
-            int e = add_reading(r, full, selects, &refs);
+            int e = add_reading(r, full, selects, refs);
             if (e < 0)
                 return e;
         }
         if (part->op == OC_CEL_IDENT)
             break;
     }
+    if (r->b->checked)
+        refs->n = OC_MIN(refs->n, (size_t)1);
+    return 0;
+}
+
+static int unknown(struct resolver *r, const struct oc_cel_node *node, const char *name)
+{
+    char text[OC_CEL_NEAR_TEXT];
+    oc_cel_near_variable(r->b->names, name, text);
+    return fail(r, root_of(node), OUTCALL_E_UNDECLARED, "unknown variable ", text);
+}
+
+static int resolve_chain(struct resolver *r, struct oc_cel_node *node, const char *whole)
+{
+    struct refs refs = {.n = 0};
+    int e = add_readings(r, node, &refs);
+    if (e < 0)
+        return e;
     if (refs.n == 0)
         return unknown(r, node, whole);
     if (refs.v[0].selects == 0 && refs.v[0].slot < 0) {
@@ -174,7 +160,7 @@ static int resolve_chain(struct resolver *r, struct oc_cel_node *node, const cha
         node->u.value = refs.v[0].value;
         return 0;
     }
-    if (refs.v[0].selects == 0 && (refs.n == 1 || r->b->checked)) {
+    if (refs.v[0].selects == 0 && refs.n == 1) {
         node->op = OC_CEL_SLOT;
         node->u.slot = refs.v[0].slot;
         return 0;
@@ -191,34 +177,45 @@ static int resolve_chain(struct resolver *r, struct oc_cel_node *node, const cha
 
 static int resolve(struct resolver *r, struct oc_cel_node *node, const struct scope *scope, unsigned locals);
 
+/* has(a.b) where a.b may be a variable: is one of them bound? */
+static int resolve_bound(struct resolver *r, struct oc_cel_node *node, const char *name)
+{
+    struct oc_cel_ref *copy = oc_cel_arena_array(r->b->arena, REFS_MAX, sizeof(*copy));
+    char full[2 * OC_CEL_NAME_MAX + 2];
+    size_t n = 0;
+    int at = -2;
+    if (!copy)
+        return fail(r, node, r->b->arena->failed, "", "no room for the program");
+    while (n < REFS_MAX && qualified(r->container, root_of(node)->rooted, &at, name, full)) {
+        int slot = find_slot(r, full);
+        if (slot < -1)
+            return slot;
+        if (slot >= 0)
+            copy[n++] = (struct oc_cel_ref){slot, 0, oc_cel_null()};
+    }
+    node->u.refs.v = copy;
+    node->u.refs.n = n;
+    if (!r->b->checked)
+        return 0;
+    if (n > 0) { /* a declared variable: there is nothing else to look into */
+        node->op = OC_CEL_BOUND;
+        node->u.slot = copy[0].slot;
+        return 0;
+    }
+    struct refs refs = {.n = 0};
+    int e = add_readings(r, node->kids[0], &refs);
+    return e < 0 || refs.n > 0 ? e : unknown(r, node, name);
+}
+
 static int resolve_has(struct resolver *r, struct oc_cel_node *node, const struct scope *scope,
                        unsigned locals)
 {
-    char name[OC_CEL_NAME_MAX + 1], full[2 * OC_CEL_NAME_MAX + 2];
+    char name[OC_CEL_NAME_MAX + 1];
     size_t len = 0;
-    int at = -2;
     if (chain(node, name, sizeof(name), &len) && !find_local(scope, root_of(node))) {
-        struct oc_cel_ref *copy = oc_cel_arena_array(r->b->arena, REFS_MAX, sizeof(*copy));
-        if (!copy)
-            return fail(r, node, r->b->arena->failed, "", "no room for the program");
-        size_t n = 0;
-        while (n < REFS_MAX && qualified(r->container, root_of(node)->rooted, &at, name, full)) {
-            int slot = r->b->checked ? oc_cel_names_find(r->b->names, full, strlen(full))
-                                     : oc_cel_names_add(r->b->names, full, strlen(full), OUTCALL_CEL_DYN,
-                                                        OUTCALL_CEL_DYN);
-            if (slot < -1)
-                return oc_fail(r->b->err, slot, "out of memory");
-            if (slot >= 0)
-                copy[n++] = (struct oc_cel_ref){slot, 0, oc_cel_null()};
-        }
-        node->u.refs.v = copy;
-        node->u.refs.n = n;
-        if (r->b->checked &&
-            n > 0) { /* a declared variable: is it bound? there is nothing else to look into */
-            node->op = OC_CEL_BOUND;
-            node->u.slot = copy[0].slot;
-            return 0;
-        }
+        int e = resolve_bound(r, node, name);
+        if (e < 0 || node->op == OC_CEL_BOUND)
+            return e;
     }
     return resolve(r, node->kids[0], scope, locals);
 }
@@ -272,6 +269,20 @@ static bool namespaced(struct resolver *r, struct oc_cel_node *node, const struc
     return false;
 }
 
+static int unknown_function(struct resolver *r, const struct oc_cel_node *node, const struct scope *scope)
+{
+    char name[OC_CEL_NAME_MAX + 1], dotted[2 * OC_CEL_NAME_MAX + 2], text[OC_CEL_NEAR_TEXT];
+    size_t len = 0;
+    bool front = node->member && chain(node->kids[0], dotted, OC_CEL_NAME_MAX, &len) &&
+                 !find_local(scope, root_of(node->kids[0]));
+    (void)snprintf(name, sizeof(name), "%.*s", (int)node->name.n, node->name.s);
+    if (front)
+        (void)snprintf(dotted + len, sizeof(dotted) - len, ".%s", name);
+    oc_cel_near_function(r->b->env, name, front ? dotted : NULL, node->member ? OC_CEL_MEMBER : OC_CEL_GLOBAL,
+                         text);
+    return fail(r, node, OUTCALL_E_UNDECLARED, "unknown function ", text);
+}
+
 static int resolve_call(struct resolver *r, struct oc_cel_node *node, const struct scope *scope)
 {
     char name[OC_CEL_NAME_MAX + 1], full[2 * OC_CEL_NAME_MAX + 2];
@@ -288,9 +299,7 @@ static int resolve_call(struct resolver *r, struct oc_cel_node *node, const stru
             node->custom = find_custom(r, full, strlen(full), OC_CEL_GLOBAL);
         }
     }
-    if (r->b->checked && !node->u.fn && !node->custom)
-        return fail(r, node, OUTCALL_E_UNDECLARED, "unknown function ", name);
-    return 0;
+    return !r->b->checked || node->u.fn || node->custom ? 0 : unknown_function(r, node, scope);
 }
 
 /* A constant pattern is compiled now; a wrong one stays for the evaluation, unless there is a check. */

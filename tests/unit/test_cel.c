@@ -1,15 +1,14 @@
 /* lib/cel: what is refused and where, every limit at its edge, what an evaluation may cost, the public
  * interface, and failing allocations. */
 #include "base/clock.h"
-#include "base/fd.h"
+#include "cases.h"
 #include "outcall/cel.h"
 #include "support/failmalloc.h"
-#include "unit.h"
-#include <fcntl.h>
 
 /* The outcome as text: the value, or "line:column: message". */
-static const char *outcome(const char *expr, size_t len, char *buf, size_t size)
+static const char *outcome(const char *setting, const char *expr, size_t len, char *buf, size_t size)
 {
+    (void)setting;
     outcall_error err = OUTCALL_ERROR_INIT;
     outcall_cel *program = NULL;
     outcall_cel_eval *ev = NULL;
@@ -28,45 +27,15 @@ static const char *outcome(const char *expr, size_t len, char *buf, size_t size)
     return buf;
 }
 
-/* Data file: an expression ("\n" for a line break) on one line, its outcome on the next, blank lines between.
- */
-static void check_file(const char *name, size_t least)
-{
-    char path[4096], got[2048], expr[2048];
-    char *data = NULL;
-    size_t len = 0, n = 0;
-    (void)snprintf(path, sizeof(path), "%s/cel/%s", TEST_DATA, name);
-    ck_assert_int_eq(oc_read_file(AT_FDCWD, path, 1 << 20, &data, &len), 0);
-    for (char *line = data, *end = NULL; (end = strchr(line, '\n')); line = end + 1) {
-        if (line == end)
-            continue;
-        size_t k = 0;
-        for (char *p = line; p < end; p++) {
-            bool newline = p[0] == '\\' && p[1] == 'n' && p[2] == '~';
-            expr[k++] = (char)(newline ? '\n' : *p);
-            p += newline ? 2 : 0;
-        }
-        line = end + 1;
-        end = strchr(line, '\n');
-        ck_assert_ptr_nonnull(end);
-        *end = 0;
-        (void)outcome(expr, k, got, sizeof(got));
-        ck_assert_msg(strcmp(got, line) == 0, "%.*s\n expected %s\n got      %s", (int)k, expr, line, got);
-        n++;
-    }
-    free(data);
-    ck_assert_uint_ge(n, least);
-}
-
 START_TEST(refuses_with_a_place)
 {
-    check_file("refused.txt", 100);
+    cases_run("refused.txt", 100, outcome);
 }
 END_TEST
 
 START_TEST(evaluates)
 {
-    check_file("values.txt", 60);
+    cases_run("values.txt", 60, outcome);
 }
 END_TEST
 
@@ -271,7 +240,7 @@ START_TEST(unknown_names_are_refused_with_an_environment)
     ck_assert_str_eq(text, "  network.hostnam == 'x'\n  ^");
     outcall_error_clear(&err);
     ck_assert_int_eq(outcall_cel_compile(&program, env, "nope(1)", 7, NULL, &err), OUTCALL_E_UNDECLARED);
-    ck_assert_str_eq(err.text, "unknown function nope");
+    ck_assert_str_eq(err.text, "unknown function \"nope\"");
     ck_assert_int_eq(outcall_cel_env_declare(env, "late", "int", NULL), OUTCALL_E_BUSY);
     (void)outcall_cel_env_unref(env);
 }
