@@ -1,0 +1,182 @@
+#include "base/base.h"
+#include "base/str.h"
+#include "outcall/policy.h"
+#include "support/failmalloc.h"
+#include "unit/unit.h"
+
+#define RULES                                                                      \
+    "version: \"1\"\n"                                                             \
+    "definitions:\n"                                                               \
+    "  github: network.hostname == \"github.com\"\n"                               \
+    "  reads: '[\"GET\", \"HEAD\"]'\n"                                             \
+    "rules:\n"                                                                     \
+    "  - id: github-read\n"                                                        \
+    "    condition: $github && http.method in $reads\n"                            \
+    "    action: allow\n"                                                          \
+    "    egress: {mode: direct_ip, ports: [443, 8443], allow_private_ips: true}\n" \
+    "  - id: no-delete\n"                                                          \
+    "    condition: http.method == \"DELETE\"\n"                                   \
+    "    action: block\n"                                                          \
+    "    priority: -5\n"                                                           \
+    "    reason: never delete\n"                                                   \
+    "    description: |\n"                                                         \
+    "      two\n"                                                                  \
+    "      lines\n"                                                                \
+    "    log: true\n"                                                              \
+    "  - id: only-builder\n"                                                       \
+    "    condition: run.tool == \"make\"\n"                                        \
+    "    action: allow\n"                                                          \
+    "    agents: [builder, tester]\n"                                              \
+    "tests:\n"                                                                     \
+    "  - name: reading is fine\n"                                                  \
+    "    context: {network: {hostname: github.com}, http: {method: GET}}\n"        \
+    "    expect: allow\n"                                                          \
+    "    rule: github-read\n"                                                      \
+    "  - name: nothing is blocked\n"                                               \
+    "    expect: block\n"
+
+static outcall_policy *load(const char *yaml)
+{
+    outcall_policy *p = NULL;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    int r = outcall_policy_load_text(&p, NULL, yaml, strlen(yaml), NULL, &err);
+    ck_assert_msg(r == 0, "%s:%d:%d: %s", err.source, err.line, err.column, err.text);
+    return p;
+}
+
+static outcall_context *context(const char *json)
+{
+    outcall_context *c = NULL;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    ck_assert_int_eq(outcall_context_new(&c), 0);
+    int r = outcall_context_json(c, json, strlen(json), &err);
+    ck_assert_msg(r == 0, "%s", err.text);
+    return c;
+}
+
+/* "allow rule", "block rule" or "block". */
+static void expect(const outcall_policy *p, const char *json, const char *wanted)
+{
+    char got[256];
+    outcall_verdict v = OUTCALL_VERDICT_INIT;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    OC_CLEANUP(outcall_context_freep) outcall_context *c = context(json);
+    ck_assert_msg(outcall_policy_decide(p, c, &v, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(oc_format(got, sizeof(got), "%s%s%s%s", v.action == OUTCALL_ALLOW ? "allow" : "block",
+                               v.rule_id ? " " : "", v.rule_id ? v.rule_id : "",
+                               v.rule_error ? " error" : ""),
+                     0);
+    ck_assert_str_eq(got, wanted);
+}
+
+START_TEST(first_match_decides)
+{
+    OC_CLEANUP(outcall_policy_unrefp) outcall_policy *p = load(RULES);
+    ck_assert_uint_eq(outcall_policy_rules_n(p), 3);
+    ck_assert_uint_eq(outcall_policy_files_n(p), 1);
+    ck_assert_uint_eq(outcall_policy_warnings_n(p), 0);
+    expect(p, "{}", "block");
+    expect(p, "{\"network\":{\"hostname\":\"github.com\"},\"http\":{\"method\":\"HEAD\"}}",
+           "allow github-read");
+    expect(p, "{\"network\":{\"hostname\":\"github.com\"},\"http\":{\"method\":\"DELETE\"}}",
+           "block no-delete");
+    expect(p, "{\"run\":{\"tool\":\"make\"},\"agent\":{\"name\":\"builder\"}}", "allow only-builder");
+    expect(p, "{\"run\":{\"tool\":\"make\"},\"agent\":{\"name\":\"build\"}}", "block");
+    expect(p, "{\"run\":{\"tool\":\"make\"}}", "block");
+}
+END_TEST
+
+START_TEST(rule_info)
+{
+    OC_CLEANUP(outcall_policy_unrefp) outcall_policy *p = load(RULES);
+    outcall_rule_info i;
+    ck_assert_int_eq(outcall_policy_rule_at(p, 0, &i), 0); /* by priority */
+    ck_assert_str_eq(i.id, "no-delete");
+    ck_assert_str_eq(i.file, "rules.yaml");
+    ck_assert_int_eq(i.line, 10);
+    ck_assert_int_eq(i.priority, -5);
+    ck_assert_str_eq(i.reason, "never delete");
+    ck_assert_str_eq(i.description, "two\nlines");
+    ck_assert_int_eq(i.log, 1);
+    ck_assert_ptr_null(i.agents);
+    ck_assert_int_eq(outcall_policy_rule_find(p, "github-read", &i), 0);
+    ck_assert_str_eq(i.condition, "$github && http.method in $reads");
+    ck_assert_int_eq(i.action, OUTCALL_ALLOW);
+    ck_assert_int_eq(i.priority, 100);
+    ck_assert_int_eq(i.egress, OUTCALL_EGRESS_DIRECT_IP);
+    ck_assert_int_eq(i.allow_private_ips, 1);
+    ck_assert_uint_eq(i.n_ports, 2);
+    ck_assert_uint_eq(i.ports[1], 8443);
+    ck_assert_ptr_null(i.reason);
+    ck_assert_uint_eq(i.hits, 1); /* the test in the file */
+    ck_assert_int_eq(outcall_policy_rule_find(p, "only-builder", &i), 0);
+    ck_assert_uint_eq(i.n_agents, 2);
+    ck_assert_str_eq(i.agents[1], "tester");
+    ck_assert_int_eq(outcall_policy_rule_find(p, "github", &i), OUTCALL_E_NOT_FOUND);
+    ck_assert_int_eq(outcall_policy_rule_at(p, 3, &i), OUTCALL_E_NOT_FOUND);
+}
+END_TEST
+
+#define ERRORS                                                                             \
+    "version: \"1\"\n"                                                                     \
+    "rules:\n"                                                                             \
+    "- {id: allow-broken, condition: '1 / network.port == 1', action: allow}\n"            \
+    "- {id: block-broken, condition: '2 / network.port == 1', action: block, reason: r}\n" \
+    "- {id: all, condition: 'true', action: allow}\n"
+
+START_TEST(errors_block_in_block_rules)
+{
+    OC_CLEANUP(outcall_policy_unrefp) outcall_policy *p = load(ERRORS);
+    outcall_rule_info i;
+    expect(p, "{}", "block block-broken error");
+    expect(p, "{\"network\":{\"port\":1}}", "allow allow-broken");
+    expect(p, "{\"network\":{\"port\":5}}", "allow all");
+    ck_assert_int_eq(outcall_policy_rule_at(p, 0, &i), 0);
+    ck_assert_uint_eq(i.errors, 1);
+    ck_assert_uint_eq(i.hits, 1);
+    ck_assert_int_eq(outcall_policy_rule_at(p, 1, &i), 0);
+    ck_assert_uint_eq(i.errors, 1);
+    ck_assert_uint_eq(i.hits, 1);
+}
+END_TEST
+
+START_TEST(null_and_empty_block)
+{
+    outcall_verdict v = {.action = OUTCALL_ALLOW};
+    OC_CLEANUP(outcall_context_freep) outcall_context *c = context("{}");
+    ck_assert_int_eq(outcall_policy_decide(NULL, c, &v, NULL), OUTCALL_E_INVALID);
+    ck_assert_int_eq(v.action, OUTCALL_BLOCK);
+    OC_CLEANUP(outcall_policy_unrefp) outcall_policy *p = load("version: \"1\"\n");
+    ck_assert_str_eq(outcall_policy_warning_at(p, 0),
+                     "rules.yaml: there are no rules; everything is blocked");
+    ck_assert_ptr_null(outcall_policy_warning_at(p, 1));
+    expect(p, "{}", "block");
+}
+END_TEST
+
+static int load_and_decide(void *userdata)
+{
+    (void)userdata;
+    OC_CLEANUP(outcall_policy_unrefp) outcall_policy *p = NULL;
+    OC_CLEANUP(outcall_context_freep) outcall_context *c = NULL;
+    outcall_verdict v = OUTCALL_VERDICT_INIT;
+    static const char json[] = "{\"network\":{\"hostname\":\"github.com\"},\"http\":{\"method\":\"GET\"}}";
+    int r = outcall_policy_load_text(&p, NULL, RULES, strlen(RULES), NULL, NULL);
+    if (r == 0)
+        r = outcall_context_new(&c);
+    if (r == 0)
+        r = outcall_context_json(c, json, strlen(json), NULL);
+    if (r == 0)
+        r = outcall_policy_decide(p, c, &v, NULL);
+    bool right = !c || (v.action == OUTCALL_ALLOW) == (r == 0); /* Check's own assertions allocate */
+    return right ? r : OUTCALL_E_INTERNAL;
+}
+
+START_TEST(no_memory)
+{
+    (void)failmalloc_loop(load_and_decide, NULL);
+}
+END_TEST
+
+UNIT_MAIN("policy", first_match_decides, rule_info, errors_block_in_block_rules, null_and_empty_block,
+          no_memory)
