@@ -1,9 +1,8 @@
 /* What the rules say. */
+#include "policy/decide.h"
 #include "base/clock.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "policy/context.h"
-#include "policy/policy.h"
 #include <string.h>
 
 #define CLOCK_EVERY 64 /* rules between two looks at the clock; one rule is bounded by its steps */
@@ -14,12 +13,15 @@ struct run {
     const struct outcall_policy *p;
     outcall_context *c;
     outcall_verdict *verdict;
+    enum oc_decide_how how;
     uint64_t deadline_ms;
     unsigned looked;
+    size_t decided; /* the rule, or rules_n */
 };
 
-static bool applies(const struct outcall_policy *p, const struct oc_rule_more *more, const outcall_context *c)
+bool oc_rule_applies(const struct outcall_policy *p, const struct oc_rule *rule, const outcall_context *c)
 {
+    const struct oc_rule_more *more = oc_rule_more(p, rule);
     const oc_cel_value *name = &c->values[OC_FIELD_AGENT];
     if (!more || more->agents_n == 0)
         return true;
@@ -41,8 +43,10 @@ static bool is_rule_error(int code)
 static void rule_failed(struct run *run, size_t i)
 {
     const struct oc_rule *rule = &run->p->rules[i];
-    (void)atomic_fetch_add_explicit(&run->p->counts[i].errors, 1, memory_order_relaxed);
     run->verdict->errors_n++;
+    if (run->how == OC_DECIDE_QUIET)
+        return;
+    (void)atomic_fetch_add_explicit(&run->p->counts[i].errors, 1, memory_order_relaxed);
     oc_log_error(run->p->log, OUTCALL_LOG_WARN, "policy", &run->c->err, "rule \"%s\" of %s:%d %s",
                  oc_text_at(&run->p->text, rule->id), oc_text_at(&run->p->text, rule->file), rule->line,
                  rule->action == OUTCALL_BLOCK ? "blocks, for it could not be evaluated"
@@ -55,7 +59,9 @@ static void decided_by(struct run *run, size_t i)
     const struct oc_rule *rule = &p->rules[i];
     const struct oc_rule_more *more = oc_rule_more(p, rule);
     outcall_verdict *v = run->verdict;
-    (void)atomic_fetch_add_explicit(&p->counts[i].hits, 1, memory_order_relaxed);
+    if (run->how != OC_DECIDE_QUIET)
+        (void)atomic_fetch_add_explicit(&p->counts[i].hits, 1, memory_order_relaxed);
+    run->decided = i;
     v->action = rule->action;
     v->rule_id = oc_text_at(&p->text, rule->id);
     v->file = oc_text_at(&p->text, rule->file);
@@ -76,7 +82,7 @@ static int consider(struct run *run, size_t i)
     const struct oc_rule *rule = &p->rules[i];
     if (++run->looked % CLOCK_EVERY == 0 && oc_now_ms() >= run->deadline_ms)
         return OUTCALL_E_TIMEOUT;
-    if (rule->more && !applies(p, &p->more[rule->more - 1], run->c))
+    if (rule->more && !oc_rule_applies(p, rule, run->c))
         return 0;
     bool yes = false;
     int r = oc_cel_code_bool(p->pool, rule->code, run->c->eval, &yes, &run->c->err);
@@ -102,29 +108,25 @@ static int look_at_all(struct run *run)
     return r;
 }
 
-static int decide(const struct outcall_policy *p, outcall_context *c, outcall_verdict *ret,
-                  outcall_error *err)
+int oc_policy_decide(const struct outcall_policy *p, outcall_context *c, enum oc_decide_how how,
+                     outcall_verdict *ret, size_t *ret_at, outcall_error *err)
 {
     if (ret)
         *ret = blocked;
     if (!p || !c || !ret)
         return oc_fail(err, OUTCALL_E_INVALID, "the rules, the context or the verdict is NULL");
-    struct run run = {p, c, ret, oc_deadline(c->timeout_ms), 0};
+    struct run run = {p, c, ret, how, oc_deadline(c->timeout_ms), 0, p->rules_n};
     int r = look_at_all(&run);
+    if (ret_at)
+        *ret_at = run.decided;
     if (r >= 0)
         return 0;
     *ret = blocked;
     return oc_fail_code(err, r, "evaluation of the rules");
 }
 
-int oc_policy_decide_plain(const struct outcall_policy *p, outcall_context *c, outcall_verdict *ret,
-                           outcall_error *err)
-{
-    return decide(p, c, ret, err);
-}
-
 int outcall_policy_decide(const outcall_policy *p, outcall_context *c, outcall_verdict *ret,
                           outcall_error *err)
 {
-    return decide(p, c, ret, err);
+    return oc_policy_decide(p, c, OC_DECIDE, ret, NULL, err);
 }

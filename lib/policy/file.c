@@ -239,18 +239,20 @@ static int compile(struct reader *r, outcall_error *err)
     struct outcall_policy *p = r->f->l->p;
     const char *text = NULL;
     size_t len = 0;
-    uint32_t at = r->rule.condition;
     size_t before = r->f->definitions.bytes;
     int e = oc_expand(&r->f->definitions, r->condition, &text, &len, err);
     if (e == 0)
         e = count_expanded(r->f, r->condition, before, err);
     if (e != 0) /* 1: it uses a definition that was refused */
         return e;
-    if (text != r->condition->text)
-        e = add_text(r, text, len, &at, err);
+    bool written_out = text != r->condition->text;
+    if (written_out)
+        e = add_text(r, text, len, &r->more.expanded, err);
     if (e < 0)
         return e;
-    e = oc_cel_pool_compile(p->pool, oc_text_at(&p->text, at), len, &r->rule.code, &said);
+    r->has_more = r->has_more || written_out;
+    e = oc_cel_pool_compile(p->pool, oc_text_at(&p->text, written_out ? r->more.expanded : r->rule.condition),
+                            len, &r->rule.code, &said);
     return e < 0 ? place_error(r->f, r->condition, text, len, e, &said, err) : 0;
 }
 

@@ -184,6 +184,7 @@ static int sort_rules(struct outcall_policy *p)
     free(p->rules);
     p->rules = sorted;
     p->rules_cap = p->rules_n;
+    oc_cel_pool_seal(p->pool);
     return oc_policy_index_ids(p);
 }
 

@@ -25,6 +25,7 @@ struct oc_rule {
 
 struct oc_rule_more {
     uint32_t description, reason; /* texts */
+    uint32_t expanded;            /* the condition with its $names written out; 0: it has none */
     uint32_t agents, agents_n;    /* in the set's table; 0: all */
     uint32_t ports;               /* in the set's table */
     uint16_t ports_n;
@@ -73,9 +74,5 @@ int64_t oc_policy_find(const struct outcall_policy *p, const char *id, size_t le
 
 /* One more of size bytes in an array that grows by doubling: zeroed; NULL when out of memory. */
 OC_NODISCARD void *oc_policy_more(void **v, size_t *n, size_t *cap, size_t size);
-
-/* As outcall_policy_decide, looking at every rule: what the index has to agree with. */
-OC_NODISCARD int oc_policy_decide_plain(const struct outcall_policy *p, outcall_context *c,
-                                        outcall_verdict *ret, outcall_error *err);
 
 #endif

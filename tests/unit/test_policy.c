@@ -154,6 +154,64 @@ START_TEST(null_and_empty_block)
 }
 END_TEST
 
+static void explains(const outcall_policy *p, const char *json, const char *wanted)
+{
+    OC_CLEANUP(outcall_context_freep) outcall_context *c = context(json);
+    outcall_error err = OUTCALL_ERROR_INIT;
+    char *got = NULL;
+    ck_assert_msg(outcall_policy_explain(p, c, &got, &err) == 0, "%s", err.text);
+    ck_assert_str_eq(got, wanted);
+    free(got);
+}
+
+START_TEST(explanations)
+{
+    OC_CLEANUP(outcall_policy_unrefp) outcall_policy *p = load(RULES);
+    outcall_rule_info i;
+    explains(
+        p, "{\"network\":{\"hostname\":\"github.com\"},\"http\":{\"method\":\"PUT\"}}",
+        "{\"decision\":\"block\",\"matched_rule\":null,\"file\":null,\"reason\":null,\"rule_error\":false,"
+        "\"matched\":null,\"nearest\":["
+        "{\"rule\":\"github-read\",\"file\":\"rules.yaml\",\"line\":6,\"action\":\"allow\",\"true_parts\":1,"
+        "\"parts_n\":2,\"false\":\"http.method in ([\\\"GET\\\", \\\"HEAD\\\"])\",\"error\":null},"
+        "{\"rule\":\"no-delete\",\"file\":\"rules.yaml\",\"line\":10,\"action\":\"block\",\"true_parts\":0,"
+        "\"parts_n\":1,\"false\":\"http.method == \\\"DELETE\\\"\",\"error\":null},"
+        "{\"rule\":\"only-builder\",\"file\":\"rules.yaml\",\"line\":19,\"action\":\"allow\",\"true_parts\":"
+        "0,"
+        "\"parts_n\":2,\"false\":\"agent.name in [\\\"builder\\\", \\\"tester\\\"]\",\"error\":null}]}");
+    explains(
+        p, "{\"run\":{\"tool\":\"make\"},\"agent\":{\"name\":\"tester\"},\"http\":{\"method\":\"DELETE\"}}",
+        "{\"decision\":\"block\",\"matched_rule\":\"no-delete\",\"file\":\"rules.yaml\",\"reason\":\"never "
+        "delete\",\"rule_error\":false,\"matched\":{\"condition\":\"http.method == "
+        "\\\"DELETE\\\"\",\"parts\":["
+        "{\"text\":\"http.method == \\\"DELETE\\\"\",\"value\":true}]},\"nearest\":[]}");
+    ck_assert_int_eq(outcall_policy_rule_find(p, "no-delete", &i), 0);
+    ck_assert_uint_eq(i.hits, 0);
+    OC_CLEANUP(outcall_policy_unrefp) outcall_policy *broken = load(ERRORS);
+    explains(
+        broken, "{}",
+        "{\"decision\":\"block\",\"matched_rule\":\"block-broken\",\"file\":\"rules.yaml\",\"reason\":\"r\","
+        "\"rule_error\":true,\"matched\":{\"condition\":\"2 / network.port == 1\",\"parts\":[{\"text\":\"2 / "
+        "network.port == 1\",\"value\":null,\"error\":\"division by zero\"}]},\"nearest\":[{\"rule\":"
+        "\"allow-broken\",\"file\":\"rules.yaml\",\"line\":3,\"action\":\"allow\",\"true_parts\":0,\"parts_"
+        "n\":1,"
+        "\"false\":\"1 / network.port == 1\",\"error\":\"division by zero\"}]}");
+}
+END_TEST
+
+START_TEST(expressions)
+{
+    OC_CLEANUP(outcall_context_freep) outcall_context *c = context("{\"network\":{\"port\":443}}");
+    outcall_error err = OUTCALL_ERROR_INIT;
+    int yes = 0;
+    ck_assert_int_eq(outcall_context_test(c, "network.port == 443", 19, &yes, &err), 0);
+    ck_assert_int_eq(yes, 1);
+    ck_assert_int_eq(outcall_context_test(c, "network.pord == 443", 19, &yes, &err), OUTCALL_E_UNDECLARED);
+    ck_assert_int_eq(outcall_context_test(c, NULL, 0, &yes, NULL), OUTCALL_E_SYNTAX);
+    ck_assert_int_eq(outcall_context_test(c, "network.port", 12, &yes, NULL), OUTCALL_E_TYPE);
+}
+END_TEST
+
 static int load_and_decide(void *userdata)
 {
     (void)userdata;
@@ -168,7 +226,11 @@ static int load_and_decide(void *userdata)
         r = outcall_context_json(c, json, strlen(json), NULL);
     if (r == 0)
         r = outcall_policy_decide(p, c, &v, NULL);
-    bool right = !c || (v.action == OUTCALL_ALLOW) == (r == 0); /* Check's own assertions allocate */
+    char *json_text = NULL;
+    if (r == 0)
+        r = outcall_policy_explain(p, c, &json_text, NULL);
+    free(json_text);
+    bool right = !c || r < 0 || v.action == OUTCALL_ALLOW; /* Check's own assertions allocate */
     return right ? r : OUTCALL_E_INTERNAL;
 }
 
@@ -179,4 +241,4 @@ START_TEST(no_memory)
 END_TEST
 
 UNIT_MAIN("policy", first_match_decides, rule_info, errors_block_in_block_rules, null_and_empty_block,
-          no_memory)
+          explanations, expressions, no_memory)
