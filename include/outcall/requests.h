@@ -32,10 +32,12 @@ typedef struct outcall_requests_options {
     unsigned total_max;    /* entries kept, of all agents; the oldest answered ones go first (1024) [65536] */
     size_t file_max_bytes; /* of a rule file (64 KiB) [4 MiB] */
     outcall_log *log;      /* target "requests" */
+    outcall_policy_slot *in_force; /* the rules in force: their ids are refused at submit. NULL: an id that is
+                                      taken is found at approve, by the reload */
 } outcall_requests_options;
-#define OUTCALL_REQUESTS_OPTIONS_INIT            \
-    {                                            \
-        1, NULL, NULL, NULL, NULL, 0, 0, 0, NULL \
+#define OUTCALL_REQUESTS_OPTIONS_INIT                  \
+    {                                                  \
+        1, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL \
     }
 
 /* Opens the store and finishes what a crash interrupted. An entry that cannot be read is renamed to
@@ -47,11 +49,12 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_requests_new(outcall_requests **ret,
 /* NULL is allowed; returns NULL. No call may be under way. Since 0.1.0. */
 OUTCALL_API outcall_requests *outcall_requests_free(outcall_requests *s);
 
-/* Keeps a rule file (len bytes of YAML) that agent asks for; agent: the container's name, 1 to 128 bytes of
- * [A-Za-z0-9_.-]. The file is held to what a load holds it to, tests included, as it would become active: for
- * this agent alone. *ret: new, outcall_request_free. Returns when it is on the disk. OUTCALL_E_LIMIT: too
- * long, or too many pending requests (err->text says which); the errors of outcall_policy_load, with place;
- * _EXISTS: an id of a rule is in use by a set in force; _INVALID; _SYSTEM; _NO_MEMORY. Since 0.1.0. */
+/* Keeps a rule file (len bytes of YAML) that agent asks for; agent: the container's name,
+ * [A-Za-z0-9][A-Za-z0-9_.-]{0,127}. The file is held to what a load holds it to, tests included, as it would
+ * become active: for this agent alone. *ret: new, outcall_request_free. Returns when it is on the disk.
+ * OUTCALL_E_LIMIT: too long, or too many pending requests (err->text says which); the errors of
+ * outcall_policy_load, with place; _EXISTS: an id of a rule is in use by a set in force; _INVALID; _SYSTEM;
+ * _NO_MEMORY. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_requests_submit(outcall_requests *s, const char *agent,
                                                           const char *yaml, size_t len, outcall_request **ret,
                                                           outcall_error *err);

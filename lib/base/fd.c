@@ -1,6 +1,7 @@
 #include "base/fd.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/rand.h"
 #include "base/str.h"
 #include <errno.h>
@@ -69,7 +70,11 @@ static int write_and_rename(int dir_fd, const char *temp, const char *name, cons
     OC_CLOSE int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0 || oc_write_all(fd, data, len) < 0 || fsync(fd) < 0)
         return OUTCALL_E_SYSTEM;
-    return renameat(dir_fd, temp, dir_fd, name) < 0 ? OUTCALL_E_SYSTEM : 0;
+    errno = EIO;
+    if (oc_fault("file.written") || renameat(dir_fd, temp, dir_fd, name) < 0)
+        return OUTCALL_E_SYSTEM;
+    errno = EIO;
+    return oc_fault("file.renamed") ? OUTCALL_E_SYSTEM : 0;
 }
 
 int oc_write_file_atomic(int dir_fd, const char *name, const void *data, size_t len, mode_t mode)

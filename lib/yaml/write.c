@@ -47,28 +47,33 @@ static size_t decode(const char *text, uint32_t *ret)
     return n;
 }
 
-static int escape(struct oc_buf *b, uint32_t c)
+static int escape(struct oc_buf *b, uint32_t c, bool quoted)
 {
     if (c == '\n')
         return oc_buf_str(b, "\\n");
     if (c == '\t')
         return oc_buf_str(b, "\\t");
-    if (c == '"' || c == '\\')
+    if (quoted && (c == '"' || c == '\\'))
         return oc_buf_printf(b, "\\%c", (char)c);
     if (c >= 0x20 && c <= 0x7e)
         return oc_buf_char(b, (char)c);
     return oc_buf_printf(b, c <= 0xff ? "\\x%02x" : c <= 0xffff ? "\\u%04x" : "\\U%08x", c);
 }
 
-int oc_yaml_escape(struct oc_buf *b, const char *text, size_t len)
+static int add_escaped(struct oc_buf *b, const char *text, size_t len, bool quoted)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < len;) {
         uint32_t c = 0;
         i += decode(text + i, &c);
-        r = escape(b, c);
+        r = escape(b, c, quoted);
     }
     return r;
+}
+
+int oc_yaml_escape(struct oc_buf *b, const char *text, size_t len)
+{
+    return add_escaped(b, text, len, false);
 }
 
 static int add_spaces(struct oc_buf *b, size_t n)
@@ -94,7 +99,7 @@ static int write_lines(struct oc_buf *b, const char *text, size_t len, size_t in
                 r = oc_buf_char(b, '\\'); /* spaces at a line's begin do not count without it */
         }
         if (r == 0)
-            r = oc_yaml_escape(b, text + i, n);
+            r = add_escaped(b, text + i, n, true);
         i += n;
     }
     return r < 0 ? r : oc_buf_char(b, '"');
@@ -128,7 +133,7 @@ static int write_key(struct oc_buf *b, const oc_yaml *key)
     } else {
         r = oc_buf_char(b, '"');
         if (r == 0)
-            r = oc_yaml_escape(b, key->text, key->len);
+            r = add_escaped(b, key->text, key->len, true);
         if (r == 0)
             r = oc_buf_char(b, '"');
     }

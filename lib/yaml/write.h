@@ -10,7 +10,8 @@
  * allows).
  */
 OC_NODISCARD int oc_yaml_write(struct oc_buf *b, const oc_yaml *root);
-/* Appends the escapes alone, without the quotes; the result is one line. */
+/* Appends text for a person's eyes, on one line: whatever is not printable ASCII becomes an escape, quotes
+ * and backslashes stay. */
 OC_NODISCARD int oc_yaml_escape(struct oc_buf *b, const char *text, size_t len);
 /* Do both say the same to every reader of trees? Places and the kind of quotes do not count. */
 bool oc_yaml_same(const oc_yaml *a, const oc_yaml *b);
