@@ -47,6 +47,14 @@ int outcall_kind_status(int kind)
     return kinds[kind < 0 || kind >= (int)OC_ARRAY_SIZE(kinds) ? 0 : kind].status;
 }
 
+int oc_kind_by_name(const char *name)
+{
+    for (size_t i = 1; i < OC_ARRAY_SIZE(kinds); i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return (int)i;
+    return OUTCALL_KIND_NONE;
+}
+
 void outcall_error_clear(outcall_error *err)
 {
     if (err)

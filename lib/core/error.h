@@ -11,6 +11,8 @@ int oc_fail_errno(outcall_error *err, const char *fmt, ...) OC_PRINTF(2, 3);
 /* A code from lib/base, with errno when it is OUTCALL_E_SYSTEM: "<fmt>: <words of the code or errno>". */
 int oc_fail_code(outcall_error *err, int code, const char *fmt, ...) OC_PRINTF(3, 4);
 int oc_no_memory(outcall_error *err);
+/* The kind of a word ("mount_denied"); OUTCALL_KIND_NONE for one that is none of ours. */
+int oc_kind_by_name(const char *name);
 
 #if defined(__clang_analyzer__) && \
     !defined(CORE_ERROR_C) /* it looks into one file at a time: that the code comes back, it must be told */

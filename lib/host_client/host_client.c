@@ -46,27 +46,14 @@ outcall_host_client *outcall_host_client_free(outcall_host_client *c)
     return NULL;
 }
 
-static int kind_of(const char *code)
-{
-    static const int kinds[] = {
-#define OUTCALL_XX(n, name, text, status) (n),
-        OUTCALL_KIND_MAP(OUTCALL_XX)
-#undef OUTCALL_XX
-    };
-    for (size_t i = 0; i < OC_ARRAY_SIZE(kinds); i++)
-        if (strcmp(outcall_kind_name(kinds[i]), code) == 0)
-            return kinds[i];
-    return OUTCALL_KIND_NONE;
-}
-
 static int fail_remote(const struct oc_http_response *res, const json_t *j, outcall_error *err)
 {
     const char *text = oc_json_string(j, "error", NULL);
     const char *code = oc_json_string(j, "code", "");
     bool fresh = err && err->code == 0;
-    int r = text ? oc_fail_kind(err, OUTCALL_E_REMOTE, kind_of(code), "%s", text)
-                 : oc_fail_kind(err, OUTCALL_E_REMOTE, kind_of(code), "outcalld answered with HTTP status %d",
-                                res->status);
+    int r = text ? oc_fail_kind(err, OUTCALL_E_REMOTE, oc_kind_by_name(code), "%s", text)
+                 : oc_fail_kind(err, OUTCALL_E_REMOTE, oc_kind_by_name(code),
+                                "outcalld answered with HTTP status %d", res->status);
     if (fresh)
         err->status = res->status;
     return r;

@@ -105,7 +105,7 @@ static int wrong_type(outcall_error *err, const char *name, const char *expected
 static int check_string(const struct oc_json_field *f, const json_t *v, outcall_error *err)
 {
     size_t len = json_string_length(v);
-    if (oc_has_control(json_string_value(v), len))
+    if (f->type == OC_JSON_STRING && oc_has_control(json_string_value(v), len))
         return oc_fail(err, OUTCALL_E_INVALID, "%s: control characters are not allowed", f->name);
     if (f->max > 0 && (len < (size_t)f->min || len > (size_t)f->max))
         return oc_fail(err, OUTCALL_E_INVALID, "%s: expected %lld to %lld bytes, got %zu", f->name,
@@ -193,6 +193,7 @@ static int decode_field(const struct oc_json_field *f, const json_t *v, void *re
 {
     switch (f->type) {
     case OC_JSON_STRING:
+    case OC_JSON_TEXT:
         if (!json_is_string(v))
             return wrong_type(err, f->name, "a string", v);
         *(const char **)ret = json_string_value(v);

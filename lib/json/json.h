@@ -21,6 +21,7 @@ OC_NODISCARD int oc_json_load(const char *data, size_t len, json_t **ret, outcal
 enum oc_json_type {
     OC_JSON_STRING, /* const char *, borrowed from the json_t; min..max bytes when max > 0; control characters
                        refused */
+    OC_JSON_TEXT,   /* the same with line breaks and all */
     OC_JSON_BOOL,   /* bool */
     OC_JSON_I64,    /* int64_t in min..max */
     OC_JSON_U64,    /* uint64_t in min..max */
