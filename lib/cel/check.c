@@ -135,7 +135,7 @@ static int check_index(struct checker *c, const struct oc_cel_node *node, struct
     if (from.s[0] == 'm')
         wanted.s[0] = from.s[1];
     *ret = oc_cel_type_inner(&from);
-    bool usable = from.s[0] == 'l' ? strchr("iud*", key.s[0]) != NULL : strchr("biuds*", key.s[0]) != NULL;
+    bool usable = from.s[0] == 'l' || strchr("biuds*", key.s[0]);
     if (usable && (from.s[0] == '*' || oc_cel_type_comparable(&wanted, &key)))
         return 0;
     return fail(c, start_of(node->kids[1]), "\"[]\" of %s: expected %s, found %s", text_of(c, &from),

@@ -27,6 +27,7 @@ struct search { /* the first len letters of a name, and the best so far */
     const char *name;
     size_t len;
     unsigned limit; /* what is that far away is another name */
+    bool whole;     /* and not the front of a longer one */
     const char *best;
 };
 
@@ -34,15 +35,18 @@ static void look_for(struct search *s, const char *name, size_t len)
 {
     s->name = name;
     s->len = OC_MIN(len, (size_t)OC_CEL_NAME_MAX);
+    s->whole = name[len] == 0;
     s->limit = (unsigned)OC_MIN(OC_MIN(s->len / 5, (size_t)2) + 2, s->len);
 }
 
 static void try_name(struct search *s, const char *one)
 {
     size_t len = strlen(one), apart = len > s->len ? len - s->len : s->len - len;
-    if (apart >= s->limit || len > OC_CEL_NAME_MAX)
+    bool begun =
+        s->whole && len > s->len && memcmp(one, s->name, s->len) == 0; /* "http.head" of "http.headers" */
+    if ((apart >= s->limit && !begun) || len > OC_CEL_NAME_MAX)
         return;
-    unsigned d = distance(s->name, s->len, one, len);
+    unsigned d = begun ? 1 : distance(s->name, s->len, one, len);
     if (d < s->limit) {
         s->limit = d;
         s->best = one;

@@ -26,6 +26,25 @@ static int refuse(char why[OC_CEL_REGEX_TEXT], const char *text)
     return OUTCALL_E_INVALID;
 }
 
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* What belongs to \x, \p and \P at s[i]: "{...}", or the two digits of \x. *end: behind it. */
+static int vet_operand(const char *s, size_t len, size_t i, size_t *end, char why[OC_CEL_REGEX_TEXT])
+{
+    bool hex = s[i] == 'x', braces = i + 1 < len && s[i + 1] == '{';
+    size_t k = i + (braces ? 2 : 1), digits = 0;
+    while (k + digits < len && is_hex(s[k + digits]) && (braces || digits < 2))
+        digits++;
+    if (hex && (braces ? digits == 0 || k + digits >= len || s[k + digits] != '}' : digits < 2))
+        return refuse(why, "expected hexadecimal digits after \\x");
+    const char *close = braces ? memchr(s + k, '}', len - k) : NULL;
+    *end = close ? (size_t)(close - s) + 1 : hex && !braces ? k + 2 : k;
+    return 0;
+}
+
 /* The escape at s[i] == '\\'; copies it, translated where PCRE2 means something else. */
 static int vet_escape(const char *s, size_t len, size_t *i, struct oc_buf *out, char why[OC_CEL_REGEX_TEXT])
 {
@@ -46,8 +65,11 @@ static int vet_escape(const char *s, size_t len, size_t *i, struct oc_buf *out, 
         *i = end;
         return r;
     }
-    int r = c == 'v' ? oc_buf_str(out, "\\x0b") : oc_buf_add(out, s + *i, 2);
-    *i += 2;
+    size_t end = *i + 2;
+    int r = c == 'x' || c == 'p' || c == 'P' ? vet_operand(s, len, *i + 1, &end, why) : 0;
+    if (r == 0)
+        r = c == 'v' ? oc_buf_str(out, "\\x0b") : oc_buf_add(out, s + *i, end - *i);
+    *i = end;
     return r;
 }
 
@@ -75,20 +97,22 @@ static int vet_group(const char *s, size_t len, size_t i, char why[OC_CEL_REGEX_
     return 0;
 }
 
-/* A counted repetition "{n,m}" at s[i]: not more than RE2 allows. *end: behind it, or i when it is none. */
+/* A counted repetition "{n}", "{n,}" or "{n,m}" at s[i]: not more than RE2 allows. *end: behind it, or i when
+ * it is none: some versions of PCRE2 repeat what RE2 has as text, such as "{,2}". */
 static int vet_repeat(const char *s, size_t len, size_t i, size_t *end, char why[OC_CEL_REGEX_TEXT])
 {
-    size_t k = i + 1, n = 0, digits = 0;
+    size_t k = i + 1, n = 0, commas = 0;
+    bool large = false;
     *end = i;
-    for (; k < len && ((s[k] >= '0' && s[k] <= '9') || s[k] == ','); k++) {
-        n = s[k] == ',' ? 0 : n * 10 + (size_t)(s[k] - '0');
-        digits += s[k] != ',';
-        if (n > REPEAT_MAX)
-            return refuse(why, "a repetition of more than 1000 is not supported");
+    for (; k < len && ((s[k] >= '0' && s[k] <= '9') || (s[k] == ',' && k > i + 1 && commas == 0)); k++) {
+        commas += s[k] == ',';
+        n = s[k] == ',' ? 0 : OC_MIN(n * 10 + (size_t)(s[k] - '0'), (size_t)REPEAT_MAX + 1);
+        large = large || n > REPEAT_MAX;
     }
-    if (k < len && s[k] == '}' && digits > 0)
-        *end = k + 1;
-    return 0;
+    if (k == len || s[k] != '}' || k == i + 1)
+        return 0;
+    *end = k + 1;
+    return large ? refuse(why, "a repetition of more than 1000 is not supported") : 0;
 }
 
 static bool possessive(const char *s, size_t len, size_t i)
@@ -109,6 +133,9 @@ static int copy_class(const char *s, size_t len, size_t *i, struct oc_buf *out, 
             r = vet_escape(s, len, i, out, why);
         } else if (*i + 1 < len &&
                    ((s[*i] == '[' && s[*i + 1] == ':') || (s[*i] == ':' && s[*i + 1] == ']'))) {
+            bool word = *i + 2 < len && (s[*i + 2] == '<' || s[*i + 2] == '>');
+            if (s[*i] == '[' && word) /* PCRE2 would take it for the edge of a word */
+                return refuse(why, "unknown POSIX class name");
             r = oc_buf_add(out, s + *i, 2);
             *i += 2;
         } else {
@@ -138,6 +165,8 @@ static int translate(const char *s, size_t len, struct oc_buf *out, char why[OC_
                 end = i + 1;
             if (r == 0 && end > i && possessive(s, len, end))
                 return refuse(why, "possessive repetition is not supported");
+            if (r == 0 && s[i] == '{' && end == i)
+                r = oc_buf_char(out, '\\');
             end = OC_MAX(end, i + 1);
             if (r == 0)
                 r = oc_buf_add(out, s + i, end - i);

@@ -29,13 +29,60 @@ static const char *outcome(const char *setting, const char *expr, size_t len, ch
 
 START_TEST(refuses_with_a_place)
 {
-    cases_run("refused.txt", 100, outcome);
+    cases_run("refused.txt", 200, outcome);
+}
+END_TEST
+
+/* What is not text, so that no data file can hold it. */
+START_TEST(refuses_what_is_no_text)
+{
+    static const struct {
+        const char *s;
+        size_t len;
+        const char *expected;
+    } t[] = {
+        {"", 0, "1:1: expected an expression, found the end"},
+        {"\0", 1, "1:1: unexpected character 0x00"},
+        {"a\0b", 3, "1:2: unexpected character 0x00"},
+        {"\x01", 1, "1:1: unexpected character 0x01"},
+        {"\x0b", 1, "1:1: unexpected character 0x0b"},
+        {"1 +\x7f", 4, "1:4: unexpected character 0x7f"},
+        {"a.`\0`", 5, "1:4: a quoted name is made of letters, digits, '_', '.', '-', '/' and spaces"},
+        {"\xef\xbb\xbf"
+         "1",
+         4, "1:1: unexpected character \"\xef\xbb\xbf\""},
+        {"\xff", 1, "1:1: the expression is not UTF-8"},
+        {"'\xff'", 3, "1:2: the expression is not UTF-8"},
+        {"'\xc3\xa9\xff'", 5, "1:3: the expression is not UTF-8"},
+        {"'\n\n\xc3'", 5, "3:1: the expression is not UTF-8"},
+        {"'\xc3\xa9'\xc3", 5, "1:4: the expression is not UTF-8"},
+        {"'\xc0\x80'", 4, "1:2: the expression is not UTF-8"},
+        {"'\xed\xa0\x80'", 5, "1:2: the expression is not UTF-8"},
+        {"'\xf4\x90\x80\x80'", 6, "1:2: the expression is not UTF-8"},
+        {"b'\x80'", 4, "1:3: the expression is not UTF-8"},
+        {"// \xfe", 4, "1:4: the expression is not UTF-8"},
+    };
+    char got[256];
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+        ck_assert_str_eq(outcome("", t[i].s, t[i].len, got, sizeof(got)), t[i].expected);
 }
 END_TEST
 
 START_TEST(evaluates)
 {
     cases_run("values.txt", 60, outcome);
+}
+END_TEST
+
+START_TEST(regular_expressions)
+{
+    cases_run("regex.txt", 110, outcome);
+}
+END_TEST
+
+START_TEST(times)
+{
+    cases_run("times.txt", 100, outcome);
 }
 END_TEST
 
@@ -87,6 +134,51 @@ START_TEST(limits_of_length)
     lim.max_source_bytes = ((size_t)16 << 20) + 1;
     ck_assert_int_eq(outcall_cel_compile(&program, NULL, "1", 1, &lim, NULL), OUTCALL_E_INVALID);
     ck_assert_ptr_null(program);
+}
+END_TEST
+
+/* front, n times the unit, back; compiled without or with env. */
+static int repeated(outcall_cel_env *env, const char *front, const char *unit, size_t n, const char *back)
+{
+    outcall_cel_limits lim = OUTCALL_CEL_LIMITS_INIT;
+    outcall_cel *program = NULL;
+    char *text = calloc(strlen(front) + n * strlen(unit) + strlen(back) + 1, 1), *at = stpcpy(text, front);
+    lim.max_source_bytes = (size_t)1 << 20;
+    for (size_t i = 0; i < n; i++)
+        at = stpcpy(at, unit);
+    at = stpcpy(at, back);
+    int r = outcall_cel_compile(&program, env, text, (size_t)(at - text), &lim, NULL);
+    (void)outcall_cel_unref(program);
+    free(text);
+    return r;
+}
+
+START_TEST(limits_of_number)
+{
+    char text[(64 << 10) + 2];
+    outcall_cel *program = NULL;
+    memset(text, ' ', sizeof(text));
+    text[0] = '1';
+    ck_assert_int_eq(outcall_cel_compile(&program, NULL, text, (size_t)64 << 10, NULL, NULL), 0);
+    program = outcall_cel_unref(program);
+    ck_assert_int_eq(outcall_cel_compile(&program, NULL, text, ((size_t)64 << 10) + 1, NULL, NULL),
+                     OUTCALL_E_LIMIT);
+    /* parts: the list is one */
+    ck_assert_int_eq(repeated(NULL, "[", "1,", 65535, "]"), 0);
+    ck_assert_int_eq(repeated(NULL, "[", "1,", 65536, "]"), OUTCALL_E_LIMIT);
+    ck_assert_int_eq(repeated(NULL, "{", "x:1,", 32767, "}"), 0);
+    ck_assert_int_eq(repeated(NULL, "{", "x:1,", 32768, "}"), OUTCALL_E_LIMIT);
+    /* names */
+    ck_assert_int_eq(repeated(NULL, "", "a", 255, ""), 0);
+    ck_assert_int_eq(repeated(NULL, "", "a", 256, ""), OUTCALL_E_LIMIT);
+    ck_assert_int_eq(repeated(NULL, "", "f", 255, "(1)"), 0);
+    ck_assert_int_eq(repeated(NULL, "", "f", 256, "(1)"), OUTCALL_E_LIMIT);
+    /* patterns */
+    outcall_cel_env *env = NULL;
+    ck_assert_int_eq(outcall_cel_env_new(&env), 0);
+    ck_assert_int_eq(repeated(env, "'a'.matches('", "a", 4096, "')"), 0);
+    ck_assert_int_eq(repeated(env, "'a'.matches('", "a", 4097, "')"), OUTCALL_E_TYPE);
+    (void)outcall_cel_env_unref(env);
 }
 END_TEST
 
@@ -171,6 +263,43 @@ static int twice(void *userdata, outcall_cel_eval *ev, const outcall_cel_value *
     return r < 0 ? r : outcall_cel_new_int(ev, 2 * v, ret);
 }
 
+START_TEST(limits_of_an_environment)
+{
+    outcall_cel_env *env = NULL;
+    char name[300];
+    ck_assert_int_eq(outcall_cel_env_new(&env), 0);
+    memset(name, 'a', sizeof(name));
+    name[256] = 0;
+    ck_assert_int_eq(outcall_cel_env_declare(env, name, "int", NULL), OUTCALL_E_INVALID);
+    ck_assert_int_eq(outcall_cel_env_function(env, name, "() -> int", twice, NULL, NULL), OUTCALL_E_INVALID);
+    name[255] = 0;
+    ck_assert_int_eq(outcall_cel_env_declare(env, name, "int", NULL), 0);
+    ck_assert_int_eq(outcall_cel_env_function(env, name, "() -> int", twice, NULL, NULL), 0);
+    for (int i = 1; i < 4096; i++) {
+        (void)snprintf(name, sizeof(name), "v%d", i);
+        ck_assert_int_eq(outcall_cel_env_declare(env, name, "int", NULL), 0);
+    }
+    ck_assert_int_eq(outcall_cel_env_declare(env, "more", "int", NULL), OUTCALL_E_LIMIT);
+    for (int i = 1; i < 1024; i++)
+        ck_assert_int_eq(outcall_cel_env_function(env, "f", "() -> int", twice, NULL, NULL), 0);
+    ck_assert_int_eq(outcall_cel_env_function(env, "f", "() -> int", twice, NULL, NULL), OUTCALL_E_LIMIT);
+    (void)outcall_cel_env_unref(env);
+    ck_assert_int_eq(outcall_cel_env_new(&env), 0);
+    ck_assert_int_eq(outcall_cel_env_function(env, "f", "(int, int, int, int, int, int, int, int) -> int",
+                                              twice, NULL, NULL),
+                     0);
+    ck_assert_int_eq(outcall_cel_env_function(
+                         env, "f", "(int, int, int, int, int, int, int, int, int) -> int", twice, NULL, NULL),
+                     OUTCALL_E_INVALID);
+    ck_assert_int_eq(outcall_cel_env_function(env, "f", "int.(int, int, int, int, int, int, int, int) -> int",
+                                              twice, NULL, NULL),
+                     OUTCALL_E_INVALID);
+    ck_assert_int_eq(repeated(env, "f(1", ",1", 7, ")"), 0);
+    ck_assert_int_eq(repeated(env, "f(1", ",1", 8, ")"), OUTCALL_E_TYPE);
+    (void)outcall_cel_env_unref(env);
+}
+END_TEST
+
 static int everything(void *userdata)
 {
     static const char expr[] =
@@ -246,5 +375,6 @@ START_TEST(unknown_names_are_refused_with_an_environment)
 }
 END_TEST
 
-UNIT_MAIN("cel", refuses_with_a_place, evaluates, limits_of_depth, limits_of_length, limits_of_cost,
+UNIT_MAIN("cel", refuses_with_a_place, refuses_what_is_no_text, evaluates, regular_expressions, times,
+          limits_of_depth, limits_of_length, limits_of_number, limits_of_an_environment, limits_of_cost,
           patterns_that_take_for_ever, out_of_memory, unknown_names_are_refused_with_an_environment)

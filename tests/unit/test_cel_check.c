@@ -57,7 +57,7 @@ static const char *outcome(const char *declarations, const char *expr, size_t le
 
 START_TEST(refuses_with_a_place)
 {
-    cases_run("checked.txt", 80, outcome);
+    cases_run("checked.txt", 300, outcome);
 }
 END_TEST
 
@@ -82,6 +82,28 @@ START_TEST(checks_only_when_asked)
         ck_assert_ptr_null(program);
         (void)outcall_cel_env_unref(env);
     }
+}
+END_TEST
+
+/* What the check took a name for is what it means when it runs, bound or not. */
+START_TEST(one_meaning)
+{
+    outcall_cel_env *env = NULL;
+    outcall_cel *program = NULL;
+    outcall_cel_eval *ev = NULL;
+    const outcall_cel_value *v = NULL;
+    ck_assert_int_eq(outcall_cel_env_new(&env), 0);
+    ck_assert_int_eq(declare(env, "a: map(string, dyn); a.b: map(string, int)"), 0);
+    ck_assert_int_eq(outcall_cel_compile(&program, env, "a.b.c", 5, NULL, NULL), 0);
+    ck_assert_int_eq(outcall_cel_eval_new(&ev, NULL), 0);
+    ck_assert_int_eq(outcall_cel_bind_json(ev, "a", "{\"b\":{\"c\":\"x\"}}", 15, NULL), 0);
+    ck_assert_int_eq(outcall_cel_run(program, ev, &v, NULL), OUTCALL_E_UNDECLARED);
+    ck_assert_int_eq(outcall_cel_bind_json(ev, "a.b", "{\"c\":1}", 7, NULL), 0);
+    ck_assert_int_eq(outcall_cel_run(program, ev, &v, NULL), 0);
+    ck_assert_int_eq(outcall_cel_value_kind(v), OUTCALL_CEL_INT);
+    (void)outcall_cel_eval_free(ev);
+    (void)outcall_cel_unref(program);
+    (void)outcall_cel_env_unref(env);
 }
 END_TEST
 
@@ -143,7 +165,7 @@ START_TEST(as_deep_as_it_gets)
     lim.max_depth = 512;
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
         char text[8192], *at = text;
-        size_t n = 250;
+        size_t n = 500;
         outcall_cel_env *env = NULL;
         outcall_cel *program = NULL;
         for (size_t k = 0; k < n; k++)
@@ -199,5 +221,5 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-UNIT_MAIN("cel-check", refuses_with_a_place, checks_only_when_asked, types_that_are_none, as_deep_as_it_gets,
-          out_of_memory)
+UNIT_MAIN("cel-check", refuses_with_a_place, checks_only_when_asked, one_meaning, types_that_are_none,
+          as_deep_as_it_gets, out_of_memory)
