@@ -97,6 +97,8 @@ static int new_node(struct loader *l, enum oc_yaml_type type, const yaml_event_t
     node->type = type;
     node->line = place(e->start_mark.line);
     node->column = place(e->start_mark.column);
+    node->from = (uint32_t)e->start_mark.index; /* OC_YAML_SIZE_MAX at most */
+    node->to = (uint32_t)e->end_mark.index;
     *ret = node;
     return 0;
 }
@@ -199,7 +201,9 @@ static int load_children(struct loader *l, oc_yaml *node)
         if (r < 0)
             return r;
         bool end = e.type == YAML_SEQUENCE_END_EVENT || e.type == YAML_MAPPING_END_EVENT;
-        if (!end)
+        if (end)
+            node->to = (uint32_t)e.end_mark.index;
+        else
             r = mapping ? load_pair(l, &e, &child) : load_node(l, &e, &child);
         yaml_event_delete(&e);
         if (r != 0)

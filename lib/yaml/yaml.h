@@ -14,7 +14,9 @@ enum oc_yaml_type { OC_YAML_SCALAR, OC_YAML_SEQUENCE, OC_YAML_MAPPING };
 typedef struct oc_yaml oc_yaml;
 struct oc_yaml {
     enum oc_yaml_type type;
-    int line, column; /* 1-based, in characters */
+    int line, column;  /* 1-based, in characters */
+    uint32_t from, to; /* characters before it and up to its end; not the end of a block sequence or mapping,
+                          which is where the next thing begins */
     bool plain; /* a scalar without quotes and not a block: the only kind that can mean more than text */
     char *text; /* of a scalar: UTF-8 without NUL; else NULL */
     size_t len;
