@@ -224,13 +224,28 @@ static void emit_pair(struct emitter *e, const struct oc_cel_node *node, const s
 
 static void emit(struct emitter *e, const struct oc_cel_node *node);
 
-/* a && (b && c) is a && b && c. cheap: only the pairs, or only the rest. Returns how many there were. */
+/* Pairs, and && and || of pairs: what they cost is bounded by the text of the expression, so that they come
+ * to an end whatever the values are. (All but a string in a variable, which may be long.) */
+static bool is_cheap(const struct emitter *e, const struct oc_cel_node *node)
+{
+    struct pair p = find_pair(e, node);
+    if (p.op != 0)
+        return p.op != OC_CEL_STRING_IN;
+    if (node->op != OC_CEL_AND && node->op != OC_CEL_OR)
+        return false;
+    for (uint32_t i = 0; i < node->n; i++)
+        if (!is_cheap(e, node->kids[i]))
+            return false;
+    return true;
+}
+
+/* a && (b && c) is a && b && c. cheap: only what is cheap, or only the rest: a term that is false must win
+ * before another one runs out of steps, which nothing absorbs. Returns how many there were. */
 static size_t emit_terms(struct emitter *e, const struct oc_cel_node *node, uint8_t op, bool cheap)
 {
     size_t n = 0;
     if (node->op != op) {
-        struct pair p = find_pair(e, node);
-        if ((p.op != 0) != cheap)
+        if (is_cheap(e, node) != cheap)
             return 0;
         emit(e, node);
         return 1;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "policy/index.h"
 #include <string.h>
 
 #define CLOCK_EVERY 64 /* rules between two looks at the clock; one rule is bounded by its steps */
@@ -108,6 +109,19 @@ static int look_at_all(struct run *run)
     return r;
 }
 
+static int look_at_candidates(struct run *run)
+{
+    struct oc_candidates k;
+    int r = 0;
+    if (!run->p->index)
+        return 0; /* a set without a load: the slot's empty one */
+    if (!oc_candidates_start(&k, run->p->index, run->c->values))
+        return look_at_all(run);
+    for (uint32_t i = 0; r == 0 && (i = oc_candidates_next(&k)) != OC_CANDIDATES_END;)
+        r = consider(run, i);
+    return r;
+}
+
 int oc_policy_decide(const struct outcall_policy *p, outcall_context *c, enum oc_decide_how how,
                      outcall_verdict *ret, size_t *ret_at, outcall_error *err)
 {
@@ -116,7 +130,7 @@ int oc_policy_decide(const struct outcall_policy *p, outcall_context *c, enum oc
     if (!p || !c || !ret)
         return oc_fail(err, OUTCALL_E_INVALID, "the rules, the context or the verdict is NULL");
     struct run run = {p, c, ret, how, oc_deadline(c->timeout_ms), 0, p->rules_n};
-    int r = look_at_all(&run);
+    int r = how == OC_DECIDE_PLAIN ? look_at_all(&run) : look_at_candidates(&run);
     if (ret_at)
         *ret_at = run.decided;
     if (r >= 0)

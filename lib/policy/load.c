@@ -2,6 +2,7 @@
 #include "policy/load.h"
 #include "base/fd.h"
 #include "core/error.h"
+#include "policy/index.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -166,8 +167,8 @@ static int by_priority(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* Rules were added file by file, in order: what is left is their priority. */
-static int sort_rules(struct outcall_policy *p)
+/* Rules were added file by file, in order: what is left is their priority, and what goes by it. */
+static int put_in_order(struct outcall_policy *p)
 {
     OC_FREE struct order *order = oc_new_array(p->rules_n, sizeof(*order));
     struct oc_rule *sorted = oc_new_array(p->rules_n, sizeof(*sorted));
@@ -185,12 +186,13 @@ static int sort_rules(struct outcall_policy *p)
     p->rules = sorted;
     p->rules_cap = p->rules_n;
     oc_cel_pool_seal(p->pool);
-    return oc_policy_index_ids(p);
+    int r = oc_policy_index_ids(p);
+    return r < 0 ? r : oc_index_new(&p->index, p);
 }
 
 static int finish(struct oc_loader *l, const char *where)
 {
-    int r = sort_rules(l->p);
+    int r = put_in_order(l->p);
     if (r < 0)
         return refuse(l, where, r, "out of memory");
     if (l->p->rules_n == 0 && !l->missing)

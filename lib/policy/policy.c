@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "policy/fields.h"
 #include "policy/hash.h"
+#include "policy/index.h"
 #include <string.h>
 
 int oc_policy_new(struct outcall_policy **ret, outcall_log *log, outcall_error *err)
@@ -39,6 +40,7 @@ outcall_policy *outcall_policy_unref(outcall_policy *p)
     oc_text_done(&p->text);
     oc_strings_done(&p->warnings);
     (void)outcall_log_unref(p->log);
+    oc_index_free(p->index);
     free(p->rules);
     free(p->counts);
     free(p->ids);

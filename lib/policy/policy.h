@@ -38,6 +38,8 @@ struct oc_rule_counts {
     atomic_uint_least64_t hits, errors;
 };
 
+struct oc_index;
+
 struct outcall_policy {
     atomic_uint refs;
     outcall_log *log;
@@ -46,7 +48,8 @@ struct outcall_policy {
     struct oc_text text;
     struct oc_rule *rules;
     struct oc_rule_counts *counts; /* one for each rule */
-    uint32_t *ids;                 /* rule + 1 by the hash of its id, or 0 */
+    struct oc_index *index;
+    uint32_t *ids; /* rule + 1 by the hash of its id, or 0 */
     size_t rules_n, rules_cap;
     size_t ids_size; /* a power of two */
     struct oc_rule_more *more;
