@@ -1,28 +1,61 @@
-/* outcall/agent_server.h - the agents' side of the daemon: one listening socket per container. Since 0.1.0.
+/* outcall/agent_server.h - the agents' side of the daemon: one listening socket per container, and the
+ * answers to what its agent asks. Usable without the rest of the daemon. Since 0.1.0.
  *
- * Today every request is answered 503 {"success":false,"error":"the agent API is not ready",
- * "code":"not_ready"}: no session is given, no action allowed. */
+ * Who asks is decided by the socket, which is one container's own, and by the kernel: the process that made
+ * the connection must live in that container's cgroup (identity.h). Until outcall_agent_server_identify has
+ * said what that is, connections wait in the socket's backlog; a container may begin to ask before its mounts
+ * are attested, and gets its answers afterwards.
+ *
+ * The API: POST /v1/checkin, /v1/heartbeat, /v1/permissions/check, /v1/requests/rules; GET
+ * /v1/requests/rules/{id}; bodies in protocol.h. Nothing about conditions of rules, other containers, the
+ * host or the configuration is ever sent. Source: spec section 8. */
 #ifndef OUTCALL_AGENT_SERVER_H
 #define OUTCALL_AGENT_SERVER_H
-#include "error.h"
-#include "log.h"
+#include "identity.h"
+#include "policy.h"
+#include "protocol.h"
+#include "requests.h"
 OUTCALL_BEGIN_DECLS
 
 #define OUTCALL_AGENT_SERVER_MAX 4096 /* containers with an open socket */
 
-/* All containers' sockets. No threads inside: one thread drives it (fd, timeout_ms, process) and never
- * blocks; the other calls are thread-safe beside it. */
+/* One verdict, after it was given. who, check: borrowed for the call; action: the word on the wire, also
+ * "checkin"; verdict: borrowed; allowed: what the agent was told (a check-in is let in unless a rule blocks
+ * it). Called on the driving thread; must not call the server. */
+typedef struct outcall_agent_verdict {
+    const outcall_identity *who;
+    const char *action, *target;
+    const outcall_verdict *verdict;
+    int allowed;
+    uint64_t generation;  /* of the rules, outcall_policy_slot_get */
+    uint64_t duration_ns; /* of the evaluation */
+    uint32_t reserved[4];
+} outcall_agent_verdict;
+typedef void (*outcall_agent_verdict_fn)(void *userdata, const outcall_agent_verdict *v);
+
+/* All containers' sockets. One thread drives it (fd, timeout_ms, process) and never blocks; the other calls
+ * are thread-safe beside it. Rule requests, which wait for the disk, go through one thread inside. */
 typedef struct outcall_agent_server outcall_agent_server;
 
 typedef struct outcall_agent_server_options {
     unsigned version;
-    const char *agents_dir;   /* copied; required: an absolute path; made (0755) when missing */
-    unsigned max_connections; /* open at once per container, the rest waits in its backlog; 0 = 64 */
-    outcall_log *log;         /* a reference is taken; NULL = silent */
+    const char *agents_dir;      /* copied; required: an absolute path; made (0755) when missing */
+    unsigned max_connections;    /* open at once per container, the rest waits in its backlog; 0 = 64, and as
+                                    many    again for connections that a session keeps open to see the daemon end */
+    outcall_log *log;            /* a reference is taken; NULL = silent */
+    outcall_policy_slot *policy; /* borrowed; NULL: every request is answered 503, no session is given */
+    outcall_requests *requests;  /* borrowed; NULL: rule requests are answered 404 */
+    unsigned eval_timeout_ms;    /* of one verdict, 1 to 60 000, then it is a block; 0 = 5000 */
+    unsigned heartbeat_s;        /* what a check-in asks for, 1 to 60; 0 = 5 */
+    uint32_t check_rate_n,
+        check_rate_window_s; /* questions and check-ins per container; 0, 0 = 1000 in 10 s */
+    uint32_t request_rate_n, request_rate_window_s; /* rule requests per container; 0, 0 = 10 in 60 s */
+    outcall_agent_verdict_fn on_verdict;            /* NULL: nobody is told */
+    void *userdata;                                 /* for on_verdict; borrowed */
 } outcall_agent_server_options;
-#define OUTCALL_AGENT_SERVER_OPTIONS_INIT \
-    {                                     \
-        1, NULL, 0, NULL                  \
+#define OUTCALL_AGENT_SERVER_OPTIONS_INIT                          \
+    {                                                              \
+        1, NULL, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, NULL \
     }
 
 /* Opens the agents' directory, which must be nobody's but root's and this process's user's; everything below
@@ -43,9 +76,20 @@ OUTCALL_API outcall_agent_server *outcall_agent_server_free(outcall_agent_server
  * this one's from an earlier open - is replaced in one step; then its connections end. ret_path: the socket's
  * path, size bytes, or NULL. Errors: E_INVALID (name), E_DENIED (what has the directory's name is not a
  * directory of ours), E_LIMIT (OUTCALL_AGENT_SERVER_MAX, or ret_path too small), E_SYSTEM (descriptors: each
- * socket takes two), E_NO_MEMORY; nothing is open then that was not before. Any thread. Since 0.1.0. */
+ * socket takes three), E_NO_MEMORY; nothing is open then that was not before. Any thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_agent_server_open(outcall_agent_server *s, const char *name,
                                                             char *ret_path, size_t size, outcall_error *err);
+
+/* Says who the container is: from now on its connections are taken and its requests answered. Sessions from
+ * before are over. name: of an open socket; who: copied. Errors: E_NOT_FOUND (no such socket is open),
+ * E_INVALID. Any thread. Since 0.1.0. */
+OUTCALL_API OUTCALL_NODISCARD int outcall_agent_server_identify(outcall_agent_server *s, const char *name,
+                                                                const outcall_identity *who,
+                                                                outcall_error *err);
+
+/* The container stopped: its connections and sessions end, its socket stays and waits for identify. Any
+ * thread. Since 0.1.0. */
+OUTCALL_API void outcall_agent_server_stopped(outcall_agent_server *s, const char *name);
 
 /* Ends the container's connections and removes its socket and directory, also when it was not open (left by
  * a daemon that crashed). Any thread. Since 0.1.0. */

@@ -59,7 +59,10 @@ enum outcall_code {
     XX(21, DOCKER_ERROR, "docker_error", 502)                     \
     XX(22, DOCKER_UNREACHABLE, "docker_unreachable", 503)         \
     XX(23, NOT_READY, "not_ready", 503)                           \
-    XX(24, DOCKER_TIMEOUT, "docker_timeout", 504)
+    XX(24, DOCKER_TIMEOUT, "docker_timeout", 504)                 \
+    XX(25, UNAUTHORIZED, "unauthorized", 401)                     \
+    XX(26, RATE_LIMITED, "rate_limited", 429)                     \
+    XX(27, TARGET_INVALID, "target_invalid", 422)
 
 enum outcall_kind {
     OUTCALL_KIND_NONE = 0, /* derived from the code where one is needed */

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "core/error.h"
+#include "core/log.h"
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -14,20 +15,34 @@
 #include <unistd.h>
 
 #define EVENTS_MAX 64
-#define SWEEP_MS   1000U /* how late a silent connection may be ended, which keeps a wake-up cheap */
-#define DIR_MODE   0755
+
+/* Fairness: while others ask too, one container gets this share of the driving thread, and then waits for the
+ * next window. A flood of questions or of half-written heads costs the others a hundredth of their time. */
+#define WINDOW_NS UINT64_C(100000000)
+#define SHARE_NS  UINT64_C(1000000)
+#define OTHERS_NS UINT64_C(1000000000) /* "too": within the last second */
+#define SWEEP_MS  1000U /* how late a silent connection may be ended, which keeps a wake-up cheap */
+#define DIR_MODE  0755
+
+#define PARKED_MS   20
+#define CONNECTIONS 64U
+#define HEARTBEAT_S 5U
+#define EVAL_MS     5000U
 
 struct outcall_agent_server {
     char agents_dir[PATH_MAX];
     int dir_fd, epoll_fd, wake_fd;
-    unsigned max_connections;
-    outcall_log *log;
+    struct oc_agent_shared shared;
     pthread_mutex_t lock; /* everything below; held while events are handled, so a close waits for them */
     struct oc_agent_listener **listeners; /* few thousand at most, looked up when one opens or closes */
     size_t n, cap;
     size_t n_active;
     bool pending; /* a server has data that epoll will not report again */
     uint64_t sweep_at;
+    struct oc_agent_listener *last,
+        *other;                 /* who was served last, and the last one before that was another */
+    uint64_t last_ns, other_ns; /* when */
+    size_t n_parked;
 };
 
 static int open_epoll(outcall_agent_server *s)
@@ -51,6 +66,40 @@ static int open_dir(outcall_agent_server *s, outcall_error *err)
     return 0;
 }
 
+static bool in_range(uint64_t v, uint64_t max)
+{
+    return v <= max; /* 0 is the default */
+}
+
+static struct oc_rate rate_of(uint32_t n, uint32_t window_s, uint32_t default_n, uint32_t default_s)
+{
+    return (struct oc_rate){.limit = n ? n : default_n,
+                            .window_ms = (window_s ? window_s : default_s) * 1000};
+}
+
+static int take_options(outcall_agent_server *s, const outcall_agent_server_options *o, outcall_error *err)
+{
+    struct oc_agent_shared *shared = &s->shared;
+    if (!in_range(o->max_connections, 4096) || !in_range(o->eval_timeout_ms, 60000) ||
+        !in_range(o->heartbeat_s, 60) || !in_range(o->check_rate_n, 1000000) ||
+        !in_range(o->check_rate_window_s, 3600) || !in_range(o->request_rate_n, 1000000) ||
+        !in_range(o->request_rate_window_s, 3600))
+        return oc_fail(err, OUTCALL_E_INVALID, "agent server: an option is out of its range");
+    shared->max_connections = o->max_connections ? o->max_connections : 2 * CONNECTIONS;
+    shared->log = outcall_log_ref(o->log);
+    shared->policy = o->policy;
+    shared->heartbeat_s = o->heartbeat_s ? o->heartbeat_s : HEARTBEAT_S;
+    shared->check_rate = rate_of(o->check_rate_n, o->check_rate_window_s, 1000, 10);
+    shared->request_rate = rate_of(o->request_rate_n, o->request_rate_window_s, 10, 60);
+    shared->on_verdict = o->on_verdict;
+    shared->userdata = o->userdata;
+    if (!o->policy)
+        return 0;
+    if (outcall_context_new(&shared->context) < 0)
+        return oc_no_memory(err);
+    return outcall_context_timeout_ms(shared->context, o->eval_timeout_ms ? o->eval_timeout_ms : EVAL_MS);
+}
+
 int outcall_agent_server_new(outcall_agent_server **ret, const outcall_agent_server_options *opts,
                              outcall_error *err)
 {
@@ -63,11 +112,13 @@ int outcall_agent_server_new(outcall_agent_server **ret, const outcall_agent_ser
     }
     (void)oc_copy(s->agents_dir, sizeof(s->agents_dir), opts->agents_dir, strlen(opts->agents_dir));
     s->dir_fd = s->epoll_fd = s->wake_fd = -1;
-    s->max_connections = opts->max_connections;
-    s->log = outcall_log_ref(opts->log);
-    int r = open_dir(s, err);
+    int r = take_options(s, opts, err);
+    if (r == 0)
+        r = open_dir(s, err);
     if (r == 0 && open_epoll(s) < 0)
         r = oc_fail_errno(err, "agent server");
+    if (r == 0 && opts->requests)
+        r = oc_worker_new(&s->shared.worker, opts->requests, s->wake_fd, err);
     if (r < 0) {
         (void)outcall_agent_server_free(s);
         return r;
@@ -85,13 +136,30 @@ static size_t find(const outcall_agent_server *s, const char *name)
     return i;
 }
 
+/* In the epoll, or not: who is not identified or has used up its share is not looked at. */
+static int watch(outcall_agent_server *s, struct oc_agent_listener *l, bool wanted)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = l};
+    if (l->watched == wanted)
+        return 0;
+    if (epoll_ctl(s->epoll_fd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, oc_http_server_fd(l->http), &e) < 0)
+        return OUTCALL_E_SYSTEM;
+    l->watched = wanted;
+    return 0;
+}
+
 /* Takes a listener out and ends it. */
 static void drop(outcall_agent_server *s, size_t i)
 {
     struct oc_agent_listener *l = s->listeners[i];
     s->listeners[i] = s->listeners[--s->n];
     s->n_active -= l->active;
-    (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, oc_http_server_fd(l->http), NULL);
+    s->n_parked -= l->parked;
+    if (s->last == l)
+        s->last = NULL;
+    if (s->other == l)
+        s->other = NULL;
+    (void)watch(s, l, false);
     (void)oc_agent_listener_free(l);
 }
 
@@ -101,11 +169,13 @@ outcall_agent_server *outcall_agent_server_free(outcall_agent_server *s)
         return NULL;
     while (s->n > 0)
         drop(s, s->n - 1);
+    s->shared.worker = oc_worker_free(s->shared.worker);
     free(s->listeners);
+    (void)outcall_context_free(s->shared.context);
     oc_close(s->wake_fd);
     oc_close(s->epoll_fd);
     oc_close(s->dir_fd);
-    (void)outcall_log_unref(s->log);
+    (void)outcall_log_unref(s->shared.log);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
     return NULL;
@@ -141,11 +211,10 @@ static int open_locked(outcall_agent_server *s, const char *name, outcall_error 
     int r = old == s->n ? make_room(s, err) : 0;
     if (r < 0)
         return r;
-    r = oc_agent_listener_new(&l, s->dir_fd, name, s->max_connections, s->log, err);
+    r = oc_agent_listener_new(&l, &s->shared, s->dir_fd, name, err);
     if (r < 0)
         return r;
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = l};
-    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, oc_http_server_fd(l->http), &e) < 0) {
+    if (!s->shared.policy && watch(s, l, true) < 0) {
         r = oc_fail_errno(err, "agent socket of \"%s\"", name);
         (void)oc_agent_listener_free(l);
         return r;
@@ -185,7 +254,40 @@ void outcall_agent_server_close(outcall_agent_server *s, const char *name)
     size_t i = find(s, name);
     if (i < s->n)
         drop(s, i);
-    oc_agent_listener_remove_files(s->dir_fd, name, s->log);
+    oc_agent_listener_remove_files(s->dir_fd, name, s->shared.log);
+    (void)pthread_mutex_unlock(&s->lock);
+    wake(s);
+}
+
+int outcall_agent_server_identify(outcall_agent_server *s, const char *name, const outcall_identity *who,
+                                  outcall_error *err)
+{
+    if (!s || !name || !who)
+        return oc_fail(err, OUTCALL_E_INVALID, "agent server: no name or no identity");
+    (void)pthread_mutex_lock(&s->lock);
+    size_t i = find(s, name);
+    int r = i == s->n ? OUTCALL_E_NOT_FOUND : 0;
+    if (r == 0) {
+        s->listeners[i]->who = *who;
+        s->listeners[i]->identified = true;
+        oc_sessions_done(&s->listeners[i]->sessions);
+        r = watch(s, s->listeners[i], true);
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    wake(s);
+    return r < 0 ? oc_fail_code(err, r, "agent socket of \"%s\"", name) : 0;
+}
+
+void outcall_agent_server_stopped(outcall_agent_server *s, const char *name)
+{
+    outcall_error err = OUTCALL_ERROR_INIT;
+    if (!s || !name || !oc_agent_name_ok(name))
+        return;
+    (void)pthread_mutex_lock(&s->lock);
+    if (find(s, name) < s->n && open_locked(s, name, &err) < 0) { /* a fresh one, or none at all */
+        drop(s, find(s, name));
+        oc_log_error(s->shared.log, OUTCALL_LOG_WARN, "agents", &err, "\"%s\": its socket is closed", name);
+    }
     (void)pthread_mutex_unlock(&s->lock);
     wake(s);
 }
@@ -208,12 +310,42 @@ int64_t outcall_agent_server_timeout_ms(outcall_agent_server *s)
 {
     (void)pthread_mutex_lock(&s->lock);
     int64_t left = s->pending ? 0 : s->n_active > 0 ? oc_deadline_left(s->sweep_at) : -1;
+    if (s->n_parked > 0) /* not by the millisecond: a window that is late hurts only who waits for it */
+        left = left < 0 ? PARKED_MS : OC_MIN(left, PARKED_MS);
     (void)pthread_mutex_unlock(&s->lock);
     return left;
 }
 
+/* Has somebody else asked lately? */
+static bool others(const outcall_agent_server *s, const struct oc_agent_listener *l, uint64_t now)
+{
+    bool before = s->other && s->other != l && now - s->other_ns < OTHERS_NS;
+    return before || (s->last && s->last != l && now - s->last_ns < OTHERS_NS);
+}
+
+/* Adds what a run took to the listener's account; over its share it is parked until the window ends. */
+static void account(outcall_agent_server *s, struct oc_agent_listener *l, uint64_t start, uint64_t now)
+{
+    if (now - l->window_at >= WINDOW_NS) {
+        l->window_at = start;
+        l->spent_ns = 0;
+    }
+    l->spent_ns += now - start;
+    if (s->last != l) {
+        s->other = s->last;
+        s->other_ns = s->last_ns;
+        s->last = l;
+    }
+    s->last_ns = now;
+    if (l->spent_ns < SHARE_NS || !others(s, l, now) || watch(s, l, false) < 0)
+        return;
+    l->parked = true;
+    s->n_parked++;
+}
+
 static void run(outcall_agent_server *s, struct oc_agent_listener *l)
 {
+    uint64_t start = oc_now_ns();
     oc_http_server_run(l->http);
     bool active = oc_http_server_connections(l->http) > 0;
     if (active && s->n_active == 0)
@@ -222,6 +354,7 @@ static void run(outcall_agent_server *s, struct oc_agent_listener *l)
     s->n_active -= l->active;
     l->active = active;
     s->pending |= active && oc_http_server_timeout_ms(l->http) == 0;
+    account(s, l, start, oc_now_ns());
 }
 
 /* Servers that epoll is silent about: idle connections to end, data that was read but not handled yet. */
@@ -230,8 +363,36 @@ static void sweep(outcall_agent_server *s)
     s->pending = false;
     s->sweep_at = oc_deadline(SWEEP_MS);
     for (size_t i = 0; i < s->n; i++)
-        if (s->listeners[i]->active && oc_http_server_timeout_ms(s->listeners[i]->http) == 0)
+        if (s->listeners[i]->active && !s->listeners[i]->parked &&
+            oc_http_server_timeout_ms(s->listeners[i]->http) == 0)
             run(s, s->listeners[i]);
+}
+
+static void unpark(outcall_agent_server *s)
+{
+    uint64_t now = oc_now_ns();
+    for (size_t i = 0; s->n_parked > 0 && i < s->n; i++) {
+        struct oc_agent_listener *l = s->listeners[i];
+        if (!l->parked || now - l->window_at < WINDOW_NS || watch(s, l, true) < 0)
+            continue;
+        l->parked = false;
+        s->n_parked--;
+        s->pending |= l->active;
+    }
+}
+
+/* What the worker has finished. */
+static void finish_jobs(outcall_agent_server *s)
+{
+    struct oc_job *job = NULL;
+    while (s->shared.worker && (job = oc_worker_take(s->shared.worker))) {
+        if (job->call) {
+            struct oc_agent_listener *l = job->owner;
+            oc_agent_job_done(l, job);
+            run(s, l);
+        }
+        oc_job_free(job);
+    }
 }
 
 static int process_locked(outcall_agent_server *s, outcall_error *err)
@@ -248,6 +409,8 @@ static int process_locked(outcall_agent_server *s, outcall_error *err)
         else if (read(s->wake_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
             return oc_fail_errno(err, "agent server");
     }
+    finish_jobs(s);
+    unpark(s);
     if (due)
         sweep(s);
     return 0;

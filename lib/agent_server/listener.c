@@ -9,9 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char not_ready[] =
-    "{\"success\":false,\"error\":\"the agent API is not ready\",\"code\":\"not_ready\"}";
-
 static bool is_lower_or_digit(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -28,19 +25,40 @@ bool oc_agent_name_ok(const char *name)
     return true;
 }
 
-static void answer(void *userdata, oc_http_call *call)
-{
-    (void)userdata;
-    oc_http_reply(call, 503, strdup(not_ready), sizeof(not_ready) - 1, 0);
-}
-
 static char *error_body(void *userdata, int status, const char *text)
 {
-    int kind = status == 413  ? OUTCALL_KIND_TOO_LARGE
-               : status < 500 ? OUTCALL_KIND_INVALID_REQUEST
-                              : OUTCALL_KIND_INTERNAL;
     (void)userdata;
-    return oc_asprintf("{\"success\":false,\"error\":\"%s\",\"code\":\"%s\"}", text, outcall_kind_name(kind));
+    return oc_agent_error_body(status == 413  ? OUTCALL_KIND_TOO_LARGE
+                               : status < 500 ? OUTCALL_KIND_INVALID_REQUEST
+                                              : OUTCALL_KIND_INTERNAL,
+                               text);
+}
+
+/* Is the process at the other end one of the container's? Decided here, and never again. */
+static int accept_peer(void *userdata, int fd, void **ret_peer)
+{
+    struct oc_agent_listener *l = userdata;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    struct oc_agent_peer *p = calloc(1, sizeof(*p));
+    if (!p)
+        return OUTCALL_E_NO_MEMORY;
+    p->peer = (outcall_peer)OUTCALL_PEER_INIT;
+    if (l->identified && (outcall_peer_from_fd(fd, &p->peer, &err) < 0 ||
+                          outcall_peer_in_cgroup(&p->peer, l->who.cgroup, &err) < 0)) {
+        p->denied = true;
+        oc_log(l->shared->log, OUTCALL_LOG_WARN, "agents",
+               "\"%s\": a connection from outside of the container (pid %d, uid %u) is refused: %s", l->name,
+               (int)p->peer.pid, (unsigned)p->peer.uid, err.text);
+    }
+    *ret_peer = p;
+    return 0;
+}
+
+static void free_peer(void *peer)
+{
+    struct oc_agent_peer *p = peer;
+    outcall_peer_done(&p->peer);
+    free(p);
 }
 
 /* The container's own directory, through which it is mounted: it must be one that only we can have filled. */
@@ -62,36 +80,41 @@ static int open_own_dir(int dir_fd, const char *name, int *ret_fd, outcall_error
     return 0;
 }
 
-static int listen_in(struct oc_agent_listener *l, int own_fd, unsigned max_connections, outcall_log *log,
-                     outcall_error *err)
+static int listen_in(struct oc_agent_listener *l, int own_fd, outcall_error *err)
 {
     OC_CLOSE int fd = -1;
     int r = oc_http_listen_at(own_fd, "agent.sock", 0666, (gid_t)-1, OC_AGENT_BACKLOG, &fd, err);
     if (r < 0)
         return r;
     struct oc_http_server_options o = {.listen_fd = fd,
-                                       .max_connections = max_connections,
-                                       .max_body = OC_AGENT_BODY_MAX,
-                                       .handle = answer,
+                                       .max_connections = l->shared->max_connections,
+                                       .max_body = OUTCALL_AGENT_BODY_MAX,
+                                       .accept = accept_peer,
+                                       .peer_free = free_peer,
+                                       .handle = oc_agent_handle,
                                        .error_body = error_body,
-                                       .log = log};
+                                       .userdata = l,
+                                       .log = l->shared->log};
     r = oc_http_server_new(&l->http, &o, err);
     if (r == 0)
         (void)oc_take_fd(&fd);
     return r;
 }
 
-int oc_agent_listener_new(struct oc_agent_listener **ret, int dir_fd, const char *name,
-                          unsigned max_connections, outcall_log *log, outcall_error *err)
+int oc_agent_listener_new(struct oc_agent_listener **ret, struct oc_agent_shared *shared, int dir_fd,
+                          const char *name, outcall_error *err)
 {
     OC_CLOSE int own_fd = -1;
     struct oc_agent_listener *l = calloc(1, sizeof(*l));
     if (!l)
         return oc_no_memory(err);
     (void)oc_copy(l->name, sizeof(l->name), name, strlen(name));
+    l->shared = shared;
+    l->check_rate = shared->check_rate;
+    l->request_rate = shared->request_rate;
     int r = open_own_dir(dir_fd, name, &own_fd, err);
     if (r == 0)
-        r = listen_in(l, own_fd, max_connections, log, err);
+        r = listen_in(l, own_fd, err);
     if (r < 0) {
         (void)oc_agent_listener_free(l);
         return r;
@@ -100,10 +123,21 @@ int oc_agent_listener_new(struct oc_agent_listener **ret, int dir_fd, const char
     return 0;
 }
 
+static void give_up(void *call)
+{
+    char *body = oc_agent_error_body(OUTCALL_KIND_NOT_READY, "the socket is closed");
+    oc_http_call_resume(call, 503, body, body ? strlen(body) : 0, 0);
+}
+
 struct oc_agent_listener *oc_agent_listener_free(struct oc_agent_listener *l)
 {
-    if (l)
-        (void)oc_http_server_free(l->http);
+    if (!l)
+        return NULL;
+    if (l->shared
+            ->worker) /* nobody waits any more: libmicrohttpd cannot end a connection that stands still */
+        oc_worker_forget(l->shared->worker, l, give_up);
+    (void)oc_http_server_free(l->http);
+    oc_sessions_done(&l->sessions);
     free(l);
     return NULL;
 }

@@ -1,24 +1,64 @@
-/* agent_server/listener.h - one container's directory, socket and HTTP server. */
+/* agent_server/listener.h - one container's directory, socket, HTTP server and sessions. */
 #ifndef AGENT_SERVER_LISTENER_H
 #define AGENT_SERVER_LISTENER_H
+#include "agent_server/session.h"
+#include "agent_server/worker.h"
+#include "base/rate.h"
 #include "http/server.h"
+#include "outcall/agent_server.h"
 
 #define OC_AGENT_NAME_MAX 127
-#define OC_AGENT_BODY_MAX ((size_t)64 * 1024) /* bytes of one request's body; spec section 2 */
 #define OC_AGENT_BACKLOG  128
+#define OC_AGENT_JOBS_MAX 4 /* of one container, waiting for the disk */
+
+/* What all listeners of a server share; one thread uses it, under the server's lock. */
+struct oc_agent_shared {
+    unsigned max_connections;
+    outcall_log *log;
+    outcall_policy_slot *policy; /* NULL: nothing is ready */
+    struct oc_worker *worker;    /* NULL: no rule requests */
+    outcall_context *context;
+    unsigned heartbeat_s;
+    struct oc_rate check_rate, request_rate; /* fresh ones */
+    outcall_agent_verdict_fn on_verdict;
+    void *userdata;
+};
 
 struct oc_agent_listener {
     char name[OC_AGENT_NAME_MAX + 1];
+    struct oc_agent_shared *shared;
     oc_http_server *http;
-    bool active; /* has connections, which can time out */
+    bool active;     /* has connections, which can time out */
+    bool parked;     /* has used up its share of the driving thread */
+    bool watched;    /* its descriptor is in the server's epoll */
+    bool identified; /* who is known, connections are taken */
+    outcall_identity who;
+    struct oc_sessions sessions;
+    struct oc_rate check_rate, request_rate;
+    unsigned jobs;                /* calls that wait for the worker */
+    uint64_t spent_ns, window_at; /* time of the driving thread since then: see agent_server.c */
+};
+
+/* The process that made a connection, decided once. */
+struct oc_agent_peer {
+    outcall_peer peer;
+    bool denied;
+    bool holds; /* a session came from this connection */
 };
 
 bool oc_agent_name_ok(const char *name);
 /* Makes <dir_fd>/<name>/agent.sock and serves it; *ret: new. */
-OC_NODISCARD int oc_agent_listener_new(struct oc_agent_listener **ret, int dir_fd, const char *name,
-                                       unsigned max_connections, outcall_log *log, outcall_error *err);
+OC_NODISCARD int oc_agent_listener_new(struct oc_agent_listener **ret, struct oc_agent_shared *shared,
+                                       int dir_fd, const char *name, outcall_error *err);
 struct oc_agent_listener *oc_agent_listener_free(struct oc_agent_listener *l); /* leaves the files */
 /* Removes the socket, what an interrupted open left beside it, and the directory. */
 void oc_agent_listener_remove_files(int dir_fd, const char *name, const outcall_log *log);
+
+/* routes.c: answers one request; userdata is the listener. */
+void oc_agent_handle(void *userdata, oc_http_call *call);
+/* Answers the call that a job belongs to. */
+void oc_agent_job_done(struct oc_agent_listener *l, struct oc_job *job);
+/* {"success":false,...}: new, NULL when out of memory. */
+OC_NODISCARD char *oc_agent_error_body(int kind, const char *text);
 
 #endif

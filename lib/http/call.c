@@ -44,6 +44,7 @@ void oc_http_call_end(void *cls, struct MHD_Connection *mhd, void **call, enum M
         (void)pthread_mutex_unlock(&s->lock);
     }
     oc_close(c->hangup_fd);
+    free(c->later.body);
     oc_http_target_done(&c->target);
     oc_buf_done(&c->body);
     free(c->raw_target);
@@ -131,8 +132,12 @@ static void reply_error(oc_http_call *c)
 
 static enum MHD_Result finish(oc_http_call *c)
 {
-    if (c->error == 0) {
+    if (c->later.given) {
+        oc_http_reply(c, c->later.status, oc_take_ptr(&c->later.body), c->later.len, c->later.retry_after_s);
+    } else if (c->error == 0) {
         c->server->o.handle(c->server->o.userdata, c);
+        if (c->suspended)
+            return MHD_YES;
         if (c->streaming) {
             oc_http_stream_end(c);
             return MHD_NO; /* ends the connection, which is how the stream was announced */
@@ -172,8 +177,8 @@ enum MHD_Result oc_http_call_step(void *cls, struct MHD_Connection *mhd, const c
     return finish(c);
 }
 
-static struct MHD_Response *make_response(char *take_body, size_t len, const char *type,
-                                          uint32_t retry_after_s)
+static struct MHD_Response *make_response(const oc_http_call *c, char *take_body, size_t len,
+                                          const char *type, uint32_t retry_after_s)
 {
     char seconds[16];
     struct MHD_Response *response = MHD_create_response_from_buffer(len, take_body, MHD_RESPMEM_MUST_FREE);
@@ -183,7 +188,8 @@ static struct MHD_Response *make_response(char *take_body, size_t len, const cha
     }
     (void)oc_format(seconds, sizeof(seconds), "%u", (unsigned)retry_after_s);
     if (MHD_add_response_header(response, "Content-Type", type) == MHD_YES &&
-        (retry_after_s == 0 || MHD_add_response_header(response, "Retry-After", seconds) == MHD_YES))
+        (retry_after_s == 0 || MHD_add_response_header(response, "Retry-After", seconds) == MHD_YES) &&
+        (!c->last || MHD_add_response_header(response, "Connection", "close") == MHD_YES))
         return response;
     MHD_destroy_response(response);
     return NULL;
@@ -203,7 +209,7 @@ static void queue(oc_http_call *c, int status, char *take_body, size_t len, cons
         take_body = strdup(out_of_memory);
         len = sizeof(out_of_memory) - 1;
     }
-    struct MHD_Response *response = take_body ? make_response(take_body, len, type, retry_after_s) : NULL;
+    struct MHD_Response *response = take_body ? make_response(c, take_body, len, type, retry_after_s) : NULL;
     if (!response)
         return;
     c->queued = MHD_queue_response(c->mhd, (unsigned)status, response) == MHD_YES;
@@ -218,6 +224,33 @@ void oc_http_reply(oc_http_call *c, int status, char *take_body, size_t len, uin
 void oc_http_reply_as(oc_http_call *c, int status, const char *content_type, char *take_body, size_t len)
 {
     queue(c, status, take_body, len, content_type, 0);
+}
+
+void oc_http_call_last(oc_http_call *c)
+{
+    c->last = true;
+}
+
+void oc_http_call_keep(oc_http_call *c)
+{
+    (void)MHD_set_connection_option(c->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
+}
+
+void oc_http_call_suspend(oc_http_call *c)
+{
+    c->suspended = true;
+    MHD_suspend_connection(c->mhd);
+}
+
+void oc_http_call_resume(oc_http_call *c, int status, char *take_body, size_t len, uint32_t retry_after_s)
+{
+    c->suspended = false;
+    c->later.given = true;
+    c->later.status = status;
+    c->later.body = take_body;
+    c->later.len = len;
+    c->later.retry_after_s = retry_after_s;
+    MHD_resume_connection(c->mhd);
 }
 
 const char *oc_http_call_method(const oc_http_call *c)

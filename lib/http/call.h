@@ -46,6 +46,15 @@ struct oc_http_call {
     struct oc_buf body;
     size_t dropped; /* bytes of a body that is too large */
     bool answered, queued, streaming, stream_failed, stream_cut;
+    bool last;      /* the connection ends with the answer */
+    bool suspended; /* the handler left it open ... */
+    struct {        /* ... and this is what resume said */
+        bool given;
+        int status;
+        char *body;
+        size_t len;
+        uint32_t retry_after_s;
+    } later;
     int hangup_fd; /* epoll, made on demand */
 };
 

@@ -142,7 +142,7 @@ static void *accept_loop(void *cls)
 
 static int start_mhd(oc_http_server *s)
 {
-    unsigned flags = MHD_USE_EPOLL;
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
     struct MHD_OptionItem kind[] = {{MHD_OPTION_LISTEN_SOCKET, s->o.listen_fd, NULL},
                                     {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)s->o.max_connections, NULL},
                                     {MHD_OPTION_END, 0, NULL}};

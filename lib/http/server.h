@@ -66,6 +66,16 @@ void oc_http_reply(oc_http_call *c, int status, char *take_body, size_t len, uin
 /* The same with another type than application/json. take_body NULL is out of memory: 500. */
 void oc_http_reply_as(oc_http_call *c, int status, const char *content_type, char *take_body, size_t len);
 
+/* The connection ends with this call's answer; to be said before it. */
+void oc_http_call_last(oc_http_call *c);
+/* The connection is watched by its client and may stay silent for as long as it likes. */
+void oc_http_call_keep(oc_http_call *c);
+/* Driven servers only: the handler returns without an answer, and the connection stands still until resume,
+ * which gives the answer (as oc_http_reply) on the driving thread. Exactly one resume for each suspend,
+ * before the server is freed; c is valid until then. */
+void oc_http_call_suspend(oc_http_call *c);
+void oc_http_call_resume(oc_http_call *c, int status, char *take_body, size_t len, uint32_t retry_after_s);
+
 /* Streams (threaded servers only): the handler calls begin once, then write as often as it likes from the
  * same thread; write blocks while the peer is slow and fails with OUTCALL_E_CLOSED when it is gone or the
  * server stops. Returning from the handler ends the stream, and the connection with it; after
