@@ -7,6 +7,12 @@ static uint64_t carried(const struct oc_rate *r, uint64_t elapsed)
     return (r->last * left + r->window_ms - 1) / r->window_ms;
 }
 
+/* How far a window must have come until at most room of the last one's count events still count. */
+static uint64_t forgotten_at(const struct oc_rate *r, uint64_t count, uint64_t room)
+{
+    return count > room ? r->window_ms - room * r->window_ms / count : 0;
+}
+
 bool oc_rate_take(struct oc_rate *r, uint64_t now_ms, uint64_t *ret_wait_ms)
 {
     uint64_t elapsed = now_ms - r->start;
@@ -20,12 +26,9 @@ bool oc_rate_take(struct oc_rate *r, uint64_t now_ms, uint64_t *ret_wait_ms)
         r->count++;
         return true;
     }
-    uint64_t wait = r->window_ms - elapsed;
-    if (r->count < r->limit && r->last > 0) { /* the moment at which enough of the last window is forgotten */
-        uint64_t room = r->limit - r->count - 1;
-        uint64_t needed = r->window_ms - room * r->window_ms / r->last;
-        wait = needed > elapsed ? OC_MIN(wait, needed - elapsed) : 1;
-    }
-    *ret_wait_ms = OC_MAX(wait, (uint64_t)1);
+    if (r->count < r->limit)
+        *ret_wait_ms = forgotten_at(r, r->last, r->limit - r->count - 1) - elapsed;
+    else
+        *ret_wait_ms = r->window_ms - elapsed + forgotten_at(r, r->count, r->limit - 1);
     return false;
 }
