@@ -19,28 +19,15 @@ OUTCALL_BEGIN_DECLS
 
 #define OUTCALL_AGENT_SERVER_MAX 4096 /* containers with an open socket */
 
-/* One verdict, after it was given. who, check: borrowed for the call; action: the word on the wire, also
- * "checkin"; verdict: borrowed; allowed: what the agent was told (a check-in is let in unless a rule blocks
- * it). Called on the driving thread; must not call the server. */
-typedef struct outcall_agent_verdict {
-    const outcall_identity *who;
-    const char *action, *target;
-    const outcall_verdict *verdict;
-    int allowed;
-    uint64_t generation;  /* of the rules, outcall_policy_slot_get */
-    uint64_t duration_ns; /* of the evaluation */
-    uint32_t reserved[4];
-} outcall_agent_verdict;
-typedef void (*outcall_agent_verdict_fn)(void *userdata, const outcall_agent_verdict *v);
-
 /* All containers' sockets. One thread drives it (fd, timeout_ms, process) and never blocks; the other calls
  * are thread-safe beside it. Rule requests, which wait for the disk, go through one thread inside. */
 typedef struct outcall_agent_server outcall_agent_server;
 
 typedef struct outcall_agent_server_options {
     unsigned version;
-    const char *agents_dir;      /* copied; required: an absolute path; made (0755) when missing */
-    unsigned max_connections;    /* open at once per container, the rest waits in its backlog; 0 = 64, and as
+    const char *agents_dir; /* copied; required: an absolute path; made (0755) when missing */
+    unsigned
+        max_connections;         /* open at once per container, the rest waits in its backlog; 0 = 64, and as
                                     many    again for connections that a session keeps open to see the daemon end */
     outcall_log *log;            /* a reference is taken; NULL = silent */
     outcall_policy_slot *policy; /* borrowed; NULL: every request is answered 503, no session is given */
@@ -50,8 +37,9 @@ typedef struct outcall_agent_server_options {
     uint32_t check_rate_n,
         check_rate_window_s; /* questions and check-ins per container; 0, 0 = 1000 in 10 s */
     uint32_t request_rate_n, request_rate_window_s; /* rule requests per container; 0, 0 = 10 in 60 s */
-    outcall_agent_verdict_fn on_verdict;            /* NULL: nobody is told */
-    void *userdata;                                 /* for on_verdict; borrowed */
+    outcall_decision_fn on_decision; /* each verdict, check-ins too, on the driving thread; must not call the
+                                        server; NULL: nobody is told */
+    void *userdata;                  /* for on_decision; borrowed */
 } outcall_agent_server_options;
 #define OUTCALL_AGENT_SERVER_OPTIONS_INIT                          \
     {                                                              \

@@ -91,7 +91,7 @@ static int take_options(outcall_agent_server *s, const outcall_agent_server_opti
     shared->heartbeat_s = o->heartbeat_s ? o->heartbeat_s : HEARTBEAT_S;
     shared->check_rate = rate_of(o->check_rate_n, o->check_rate_window_s, 1000, 10);
     shared->request_rate = rate_of(o->request_rate_n, o->request_rate_window_s, 10, 60);
-    shared->on_verdict = o->on_verdict;
+    shared->on_decision = o->on_decision;
     shared->userdata = o->userdata;
     if (!o->policy)
         return 0;

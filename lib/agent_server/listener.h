@@ -20,7 +20,7 @@ struct oc_agent_shared {
     outcall_context *context;
     unsigned heartbeat_s;
     struct oc_rate check_rate, request_rate; /* fresh ones */
-    outcall_agent_verdict_fn on_verdict;
+    outcall_decision_fn on_decision;
     void *userdata;
 };
 

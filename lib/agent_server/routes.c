@@ -36,34 +36,33 @@ static void reply(oc_http_call *call, int r, char *take_body, size_t len)
     oc_http_reply(call, 200, r < 0 ? NULL : take_body, len, 0);
 }
 
-/* Tells the daemon, and says whether it is a yes. admit: only an explicit block is a no. */
-static bool judge(struct oc_agent_listener *l, const char *action, const char *target, bool admit,
+/* Asks the rules and tells who keeps the record. admit: only an explicit block is a no. */
+static void judge(struct oc_agent_listener *l, const char *action, const char *target, bool admit,
                   outcall_reply *ret)
 {
     struct oc_agent_shared *s = l->shared;
     outcall_verdict v = OUTCALL_VERDICT_INIT;
-    outcall_agent_verdict record = {.who = &l->who, .action = action, .target = target, .verdict = &v};
+    outcall_decision d = {l->who.name, l->who.agent, action, target, &v, 0, 0, 0, 0, {0}};
     outcall_error err = OUTCALL_ERROR_INIT;
-    outcall_policy *policy = outcall_policy_slot_get(s->policy, &record.generation);
+    outcall_policy *policy = outcall_policy_slot_get(s->policy, &d.generation);
     uint64_t start = oc_now_ns();
-    int r = outcall_policy_decide(policy, s->context, &v, &err);
-    record.duration_ns = oc_now_ns() - start;
-    if (r < 0) {
-        v = (outcall_verdict)OUTCALL_VERDICT_INIT;
+    d.failure = outcall_policy_decide(policy, s->context, &v, &err);
+    d.duration_us = (oc_now_ns() - start) / 1000;
+    if (d.failure < 0)
         oc_log_error(s->log, OUTCALL_LOG_ERROR, "agents", &err, "\"%s\": no verdict", l->name);
-    }
-    bool yes = r == 0 && (v.action == OUTCALL_ALLOW || (admit && !v.rule_id));
-    record.allowed = yes;
-    if (s->on_verdict)
-        s->on_verdict(s->userdata, &record);
-    ret->allowed = yes;
+    else
+        d.allowed = v.action == OUTCALL_ALLOW || (admit && !v.rule_id);
+    if (s->on_decision)
+        s->on_decision(s->userdata, &d);
+    ret->allowed = d.allowed;
+    const char *reason = d.failure == OUTCALL_E_TIMEOUT ? "the rules take too long"
+                         : d.failure < 0                ? "the rules cannot be asked"
+                                                        : v.reason;
     if (v.rule_id)
         (void)oc_copy(ret->rule_id, sizeof(ret->rule_id), v.rule_id, strlen(v.rule_id));
-    const char *reason = r == OUTCALL_E_TIMEOUT ? "the rules take too long" : r < 0 ? "no verdict" : v.reason;
-    if (!yes && reason)
+    if (!d.allowed && reason)
         (void)oc_copy(ret->reason, sizeof(ret->reason), reason, strlen(reason));
     (void)outcall_policy_unref(policy);
-    return yes;
 }
 
 static bool take_rate(struct oc_rate *rate, oc_http_call *call)
@@ -91,7 +90,8 @@ static void checkin(struct oc_agent_listener *l, oc_http_call *call)
         fail(call, OUTCALL_KIND_INTERNAL, "the check-in cannot be judged");
         return;
     }
-    if (!judge(l, "checkin", "", true, &answer)) {
+    judge(l, "checkin", NULL, true, &answer);
+    if (!answer.allowed) {
         fail(call, OUTCALL_KIND_POLICY_DENIED,
              answer.reason[0] ? answer.reason : "blocked by the operator's rules");
         return;
@@ -137,7 +137,7 @@ static void check(struct oc_agent_listener *l, oc_http_call *call)
         fail(call, err.kind == OUTCALL_KIND_TARGET_INVALID ? err.kind : OUTCALL_KIND_INTERNAL, err.text);
     } else {
         char *made = NULL;
-        (void)judge(l, outcall_action_type_name(asked->action_type), asked->target, false, &answer);
+        judge(l, outcall_action_type_name(asked->action_type), asked->target, false, &answer);
         r = outcall_reply_encode(&answer, &made, &len, &err);
         reply(call, r, made, len);
     }
