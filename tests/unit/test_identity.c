@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "identity/proc.h"
 #include "outcall/identity.h"
+#include "support/cgroup.h"
 #include "support/failmalloc.h"
 #include "unit.h"
 #include <errno.h>
@@ -79,15 +80,6 @@ static void stop(struct child *c)
     oc_close(c->fd);
 }
 
-static bool privileged(void)
-{
-    if (geteuid() == 0)
-        return true;
-    (void)fprintf(stderr, "skipped: needs root for namespaces and cgroups\n");
-    ck_assert_ptr_null(getenv("OUTCALL_TESTS_MUST_WORK"));
-    return false;
-}
-
 START_TEST(own_process)
 {
     int sv[2];
@@ -142,7 +134,7 @@ static int contained(int flags, bool new_root)
 START_TEST(containment)
 {
     ck_assert_int_eq(contained(0, false), 0);
-    if (!privileged())
+    if (!cgroup_privileged())
         return;
     ck_assert_int_eq(contained(CLONE_NEWPID, false), 1);
     ck_assert_int_eq(contained(CLONE_NEWNS, true), 1);
@@ -178,45 +170,18 @@ START_TEST(gone)
 }
 END_TEST
 
-/* Makes a cgroup in whatever hierarchy this machine has; false where none can be made. */
-static bool make_cgroup(const char *name, char *ret_dir, size_t size)
-{
-    static const char *const mounts[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup/pids",
-                                         "/sys/fs/cgroup/systemd", "/sys/fs/cgroup"};
-    for (size_t i = 0; i < OC_ARRAY_SIZE(mounts); i++) {
-        char procs[256];
-        (void)oc_format(procs, sizeof(procs), "%s/cgroup.procs", mounts[i]);
-        (void)oc_format(ret_dir, size, "%s/%s", mounts[i], name);
-        if (access(procs, W_OK) == 0 && mkdir(ret_dir, 0755) == 0)
-            return true;
-    }
-    (void)fprintf(stderr, "skipped: no cgroup can be made here\n");
-    ck_assert_ptr_null(getenv("OUTCALL_TESTS_MUST_WORK"));
-    return false;
-}
-
-static void move_to(const char *dir, pid_t pid)
-{
-    char path[256];
-    char number[32];
-    (void)oc_format(path, sizeof(path), "%s/cgroup.procs", dir);
-    (void)oc_format(number, sizeof(number), "%lld", (long long)pid);
-    OC_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
-    ck_assert_int_eq(oc_write_all(fd, number, strlen(number)), 0);
-}
-
 START_TEST(cgroups)
 {
     char dir[128], below[160], beside[128], name[64], path[OUTCALL_CGROUP_MAX], sibling[OUTCALL_CGROUP_MAX];
     outcall_peer p = OUTCALL_PEER_INIT;
-    if (!privileged())
+    if (!cgroup_privileged())
         return;
     (void)oc_format(name, sizeof(name), "outcall-test-%lld", (long long)getpid());
-    if (!make_cgroup(name, dir, sizeof(dir)))
+    if (!cgroup_make(name, dir, sizeof(dir)))
         return;
     struct child c = start(0, false);
     ck_assert_int_eq(outcall_cgroup_of(c.pid, path, sizeof(path), NULL), OUTCALL_E_DENIED); /* shares ours */
-    move_to(dir, c.pid);
+    cgroup_move(dir, c.pid);
     ck_assert_int_eq(outcall_cgroup_of(c.pid, path, sizeof(path), NULL), 0);
     ck_assert_ptr_nonnull(strstr(path, name));
     ck_assert_int_eq(outcall_cgroup_of(c.pid, path, 5, NULL), OUTCALL_E_LIMIT);
@@ -230,16 +195,16 @@ START_TEST(cgroups)
     ck_assert_int_eq(outcall_peer_in_cgroup(&p, sibling, NULL), OUTCALL_E_DENIED);
     (void)oc_format(below, sizeof(below), "%s/below", dir);
     ck_assert_int_eq(mkdir(below, 0755), 0);
-    move_to(below, c.pid);
+    cgroup_move(below, c.pid);
     ck_assert_int_eq(outcall_peer_in_cgroup(&p, path, NULL), 0); /* below counts */
 
     /* T22: the same name in another place is another cgroup. */
     (void)oc_format(beside, sizeof(beside), "%s-x", dir);
     ck_assert_int_eq(mkdir(beside, 0755), 0);
-    move_to(beside, c.pid);
+    cgroup_move(beside, c.pid);
     ck_assert_int_eq(outcall_peer_in_cgroup(&p, path, NULL), OUTCALL_E_DENIED);
     /* A process that has ended is nowhere, though /proc still shows where it was. */
-    move_to(dir, c.pid);
+    cgroup_move(dir, c.pid);
     oc_close(oc_take_fd(&c.control));
     siginfo_t info;
     ck_assert_int_eq(waitid(P_PID, (id_t)c.pid, &info, WEXITED | WNOWAIT), 0);
@@ -273,7 +238,7 @@ START_TEST(pid_zero)
 {
     int sv[2];
     int status = 0;
-    if (!privileged())
+    if (!cgroup_privileged())
         return;
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv),
                      0); /* the peer is this process */
