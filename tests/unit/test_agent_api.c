@@ -8,6 +8,7 @@
 #include "support/cgroup.h"
 #include "unit.h"
 #include "json/json.h"
+#include <ftw.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -122,12 +123,19 @@ static bool begin(void (*change)(outcall_agent_server_options *o))
     return true;
 }
 
-static void end(void)
+static void stop_server(void)
 {
-    char above[128];
+    if (!f.server)
+        return;
     atomic_store(&f.stop, true);
     ck_assert_int_eq(pthread_join(f.driver, NULL), 0);
     f.server = outcall_agent_server_free(f.server);
+}
+
+static void end(void)
+{
+    char above[128];
+    stop_server();
     f.slot = outcall_policy_slot_free(f.slot);
     ck_assert_int_eq(rmdir(f.agents), 0);
     ck_assert_int_eq(rmdir(f.dir), 0);
@@ -260,7 +268,7 @@ START_TEST(questions_and_answers)
     }
     ck_assert_int_eq(ask(h, "POST", "/v1/heartbeat", token, NULL, body, sizeof(body)), 200);
     ck_assert_str_eq(body, "{\"success\":true,\"data\":{\"ok\":true}}");
-    ck_assert_uint_eq(atomic_load(&f.allowed), 7 + 1); /* and the check-in */
+    ck_assert_uint_eq(atomic_load(&f.allowed), 6 + 1); /* and the check-in */
     (void)oc_http_free(h);
     outcall_agent_server_close(f.server, "outcall-agent-a");
     end();
@@ -371,11 +379,11 @@ START_TEST(only_the_container_itself)
 
     int sv[2]; /* a child connects, hands the connection over and ends */
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     (void)oc_copy(addr.sun_path, sizeof(addr.sun_path), path, strlen(path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (child == 0) {
         bool ok = connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0;
         _exit(ok && write(sv[1], "x", 1) == 1 && read(sv[1], body, 1) == 1 ? 0
@@ -444,5 +452,129 @@ START_TEST(too_many_questions)
 }
 END_TEST
 
+static int reload_nothing(void *userdata, size_t *ret_rules_n, outcall_error *err)
+{
+    (void)userdata;
+    (void)err;
+    *ret_rules_n = 0;
+    return 0;
+}
+
+static outcall_requests *store;
+
+static void with_store(outcall_agent_server_options *o)
+{
+    outcall_requests_options r = OUTCALL_REQUESTS_OPTIONS_INIT;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    OC_FREE char *dir = oc_asprintf("%s/store", f.dir);
+    OC_FREE char *rules_dir = oc_asprintf("%s/rules", f.dir);
+    ck_assert_int_eq(mkdir(rules_dir, 0700), 0);
+    r.dir = dir;
+    r.rules_dir = rules_dir;
+    r.reload = reload_nothing;
+    ck_assert_msg(outcall_requests_new(&store, &r, &err) == 0, "%s", err.text);
+    o->requests = store;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)st;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
+static void remove_store(void)
+{
+    store = outcall_requests_free(store);
+    ck_assert_int_eq(nftw(f.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    ck_assert_int_eq(mkdir(f.dir, 0700), 0); /* what end() expects */
+    ck_assert_int_eq(mkdir(f.agents, 0755), 0);
+}
+
+#define RULE_FILE                                                                                         \
+    "{\"rule_file\":\"version: \\\"1\\\"\\nrules:\\n  - {id: %s, condition: 'run.tool == \\\"make\\\"', " \
+    "action: "                                                                                            \
+    "allow}\\n\"}"
+
+START_TEST(rule_requests)
+{
+    char path[108], second[108], token[64], other[64], body[1024], target[64], file[512];
+    outcall_rule_request_state state;
+    if (!begin(with_store))
+        return;
+    open_agent("outcall-agent-a", path);
+    identify("outcall-agent-a");
+    oc_http *h = connect_to(path);
+    check_in(h, token);
+    (void)oc_format(file, sizeof(file), RULE_FILE, "make");
+    ck_assert_int_eq(ask(h, "POST", "/v1/requests/rules", token, file, body, sizeof(body)), 200);
+    ck_assert_int_eq(outcall_rule_request_state_decode(body, strlen(body), &state, NULL), 0);
+    ck_assert_str_eq(state.status, "pending");
+    (void)oc_format(target, sizeof(target), "/v1/requests/rules/%s", state.id);
+    ck_assert_int_eq(ask(h, "GET", target, token, NULL, body, sizeof(body)), 200);
+    ck_assert_int_eq(outcall_requests_reject(store, state.id, "no \"make\" here", NULL), 0);
+    ck_assert_int_eq(ask(h, "GET", target, token, NULL, body, sizeof(body)), 200);
+    ck_assert_int_eq(outcall_rule_request_state_decode(body, strlen(body), &state, NULL), 0);
+    ck_assert_str_eq(state.status, "rejected");
+    ck_assert_str_eq(state.reason, "no \"make\" here");
+    ck_assert_int_eq(ask(h, "GET", "/v1/requests/rules/rr-ffffffffffff", token, NULL, NULL, 0), 404);
+    ck_assert_int_eq(ask(h, "GET", "/v1/requests/rules/../../x", token, NULL, NULL, 0), 404);
+    ck_assert_int_eq(ask(h, "GET", "/v1/requests/rules/", token, NULL, NULL, 0), 404);
+    (void)oc_format(file, sizeof(file), RULE_FILE, "-");
+    ck_assert_int_eq(ask(h, "POST", "/v1/requests/rules", token, file, body, sizeof(body)), 422);
+    ck_assert_ptr_nonnull(strstr(body, "\"code\":\"rules_invalid\""));
+    ck_assert_int_eq(ask(h, "POST", "/v1/requests/rules", token, "{}", body, sizeof(body)), 400);
+
+    open_agent("outcall-agent-b", second); /* somebody else's request is none */
+    (void)oc_copy(f.who.agent, sizeof(f.who.agent), "b", 1);
+    identify("outcall-agent-b");
+    oc_http *b = connect_to(second);
+    check_in(b, other);
+    ck_assert_int_eq(ask(b, "GET", target, other, NULL, NULL, 0), 404);
+    (void)oc_http_free(b);
+    outcall_agent_server_close(f.server, "outcall-agent-b");
+
+    for (int i = 0; i < 20; i++) /* ten a minute; three are used up */
+        ck_assert_int_eq(ask(h, "POST", "/v1/requests/rules", token, "{}", NULL, 0), i < 7 ? 400 : 429);
+    (void)oc_http_free(h);
+    outcall_agent_server_close(f.server, "outcall-agent-a");
+    stop_server();
+    remove_store();
+    end();
+}
+END_TEST
+
+/* A socket that closes while requests wait for the disk: nobody is left hanging, nothing is lost or used
+ * later. */
+START_TEST(closing_under_requests)
+{
+    char path[108], token[64], file[512];
+    if (!begin(with_store))
+        return;
+    for (int round = 0; round < 20; round++) {
+        oc_http *h[3];
+        open_agent("outcall-agent-a", path);
+        identify("outcall-agent-a");
+        for (int i = 0; i < 3; i++) {
+            h[i] = connect_to(path);
+            check_in(h[i], token);
+            (void)oc_format(file, sizeof(file),
+                            "POST /v1/requests/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+                            "%s\r\nContent-Length: 17\r\n\r\n{\"rule_file\":\"x\"}",
+                            token);
+            ck_assert_int_eq(oc_write_all(oc_http_fd(h[i]), file, strlen(file)), 0);
+        }
+        outcall_agent_server_close(f.server, "outcall-agent-a");
+        for (int i = 0; i < 3; i++)
+            (void)oc_http_free(h[i]);
+    }
+    stop_server();
+    remove_store();
+    end();
+}
+END_TEST
+
 UNIT_MAIN("agent_api", questions_and_answers, nothing_without_a_session, early_questions_wait,
-          only_the_container_itself, a_checkin_can_be_refused, too_many_questions)
+          only_the_container_itself, a_checkin_can_be_refused, too_many_questions, rule_requests,
+          closing_under_requests)
