@@ -10,11 +10,11 @@
 #include "error.h"
 OUTCALL_BEGIN_DECLS
 
-#define OUTCALL_AGENT_BODY_MAX     (64U * 1024U) /* bytes of one body, requests and answers */
-#define OUTCALL_AGENT_TARGET_MAX   4096U         /* bytes of a target, a cwd or a metadata value */
-#define OUTCALL_AGENT_ARGS_MAX     1024U         /* arguments of one check */
-#define OUTCALL_AGENT_METADATA_MAX 64U           /* members beside args and cwd */
-#define OUTCALL_AGENT_KEY_MAX      64U           /* bytes of a member's name: [A-Za-z0-9_.-] */
+#define OUTCALL_AGENT_BODY_MAX     65536U /* bytes of one body, requests and answers */
+#define OUTCALL_AGENT_TARGET_MAX   4096U  /* bytes of a target, a cwd or a metadata value */
+#define OUTCALL_AGENT_ARGS_MAX     1024U  /* arguments of one check */
+#define OUTCALL_AGENT_METADATA_MAX 64U    /* members beside args and cwd */
+#define OUTCALL_AGENT_KEY_MAX      64U    /* bytes of a member's name: [A-Za-z0-9_.-] */
 
 /* What an agent asks leave for. On the wire: "tool_exec", "shell_exec", "network_call", "file_access". Append
  * only. */
