@@ -27,6 +27,7 @@
 #include "log.h"
 #include "mounts.h"
 #include "network.h"
+#include "policy.h"
 OUTCALL_BEGIN_DECLS
 
 typedef struct outcall_containers outcall_containers; /* the manager; locks itself */
@@ -108,12 +109,17 @@ typedef struct outcall_containers_options {
     const char *proxy_address;           /* copied; "host:port"; NULL = no proxy variables */
     const char *dns_address;             /* copied; IPv4; NULL = the network's gateway */
     outcall_log *log;                    /* referenced; NULL = silent */
+    outcall_policy_slot *policy;     /* borrowed, outlives the manager: the rules that creates are held to;
+                                        NULL = none are asked */
+    uint64_t policy_timeout_ms;      /* of one evaluation, 1..60000; 0 = 5000 */
+    outcall_decision_fn on_decision; /* each evaluation; may be NULL */
+    void *decision_userdata;         /* borrowed for as long as the manager lives */
 } outcall_containers_options;
 #define OUTCALL_CONTAINERS_OPTIONS_VERSION 1
 #define OUTCALL_CONTAINERS_OPTIONS_INIT                                                                 \
     {                                                                                                   \
         OUTCALL_CONTAINERS_OPTIONS_VERSION, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-            NULL, NULL, NULL, NULL                                                                      \
+            NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL                                                 \
     }
 
 /* Makes the manager; asks the engine nothing. *ret: new. Errors: E_INVALID (a required field is missing),
@@ -147,6 +153,9 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_containers_watch(outcall_containers *m
  *   E_NOT_FOUND (agent_socket_not_found, shim_not_found, network_not_found, image_not_found)
  *   E_INVALID (agent_socket_not_found, shim_not_found): it is there and unfit, as the text says
  *   whatever hooks->open returned
+ *   E_DENIED (policy_denied): a block rule says so, or one that cannot be evaluated; and with the codes of
+ *     outcall_policy_decide and outcall_context_string, when the rules cannot be asked. No rule that matches
+ *     lets it pass
  *   E_DENIED (not_managed): the network is somebody else's
  *   E_UNSUPPORTED (mount_denied): a bind mount, where none can be pinned; the text says why
  *   E_DENIED (mount_denied): a volume with a driver or options, or one that covers a path of ours

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "containers/admission.h"
 #include "containers/adopt.h"
 #include "containers/attest.h"
 #include "containers/body.h"
@@ -32,6 +33,7 @@ struct plan {
     bool new_volume[OC_SPEC_MOUNTS_MAX];
     char agent_dir[PATH_MAX]; /* the directory that holds its socket */
     int shim_fd;              /* O_PATH: exactly what was checked */
+    bool admitted;            /* the rules were asked, and nothing spoke against it */
     json_t *image;            /* the engine's inspect */
     outcall_network_info *network;
     outcall_stage *stage;
@@ -63,6 +65,15 @@ static int open_helpers(outcall_containers *m, struct plan *p, outcall_error *er
 {
     p->agent_open = true; /* also after a failure: the hook may have got half-way */
     return oc_agent_open(m, p->name, p->agent_dir, err);
+}
+
+/* Step 4. */
+static int admit(outcall_containers *m, struct plan *p, outcall_error *err)
+{
+    const struct oc_admission a = {.spec = &p->spec, .name = p->name, .pins = p->pins};
+    int r = p->admitted ? 0 : oc_admit(m, &a, err);
+    p->admitted = r == 0;
+    return r;
 }
 
 /* Step 5. */
@@ -336,9 +347,9 @@ static const struct {
     const char *fault; /* the place right after the step */
     step_fn run;
 } steps[] = {
-    {"create.helpers", open_helpers},     {"create.network", find_network}, {"create.image", find_image},
-    {"create.staged", stage_mounts},      {"create.created", create},       {"create.started", start},
-    {"create.done", attest_and_register},
+    {"create.helpers", open_helpers}, {"create.admitted", admit},           {"create.network", find_network},
+    {"create.image", find_image},     {"create.staged", stage_mounts},      {"create.created", create},
+    {"create.started", start},        {"create.done", attest_and_register},
 };
 
 static int run_steps(outcall_containers *m, struct plan *p, outcall_error *err)
@@ -383,7 +394,10 @@ static int create_named(outcall_containers *m, struct plan *p, outcall_error *er
     bool attested = oc_is_attested(m, p->name);
     /* As long as not every container has been found again, the name may be that of one that lives. */
     bool unsure = !id[0] && !oc_is_complete(m);
-    if (unsure)
+    if (unsure ||
+        id[0]) /* these ask the engine before there are helpers: the rules come before it all the same */
+        r = admit(m, p, err);
+    if (r == 0 && unsure)
         r = oc_look(m, p->name, id, &attested, err);
     if (r == 0 && id[0]) {
         r = provoke_conflict(m, p, err);

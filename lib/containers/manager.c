@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CREATES_MAX 64
+#define CREATES_MAX           64
+#define POLICY_TIMEOUT_MS     5000U
+#define POLICY_TIMEOUT_MAX_MS 60000U
 
 /* A create keeps a processor busy most of its time, in the engine, in runc and in the kernel: more of them at
  * once end no sooner, and whoever asks for something else meanwhile waits behind all of them. */
@@ -30,6 +32,9 @@ static int check_options(const outcall_containers_options *o, outcall_error *err
                        OUTCALL_CONTAINERS_OPTIONS_VERSION);
     if (missing)
         return oc_fail(err, OUTCALL_E_INVALID, "%s: required option is missing", missing);
+    if (o->policy_timeout_ms > POLICY_TIMEOUT_MAX_MS)
+        return oc_fail(err, OUTCALL_E_INVALID, "policy_timeout_ms: expected at most %u",
+                       POLICY_TIMEOUT_MAX_MS);
     if (!outcall_denylist_has(o->denylist, oc_docker_socket_path(o->docker)))
         return oc_fail(err, OUTCALL_E_INVALID, "denylist: the engine's socket \"%s\" is not on it",
                        oc_docker_socket_path(o->docker));
@@ -59,6 +64,10 @@ int outcall_containers_new(outcall_containers **ret, const outcall_containers_op
         m->hooks = *opts->hooks;
     m->on_event = opts->on_event;
     m->event_userdata = opts->event_userdata;
+    m->policy = opts->policy;
+    m->policy_timeout_ms = opts->policy_timeout_ms ? opts->policy_timeout_ms : POLICY_TIMEOUT_MS;
+    m->on_decision = opts->on_decision;
+    m->decision_userdata = opts->decision_userdata;
     if (oc_dup(&m->stage_dir, opts->stage_dir) < 0 || oc_dup(&m->instance, opts->instance) < 0 ||
         oc_dup(&m->shim_path, opts->shim_path) < 0 ||
         oc_dup(&m->agent_socket_path, opts->agent_socket_path) < 0 ||

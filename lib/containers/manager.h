@@ -46,6 +46,10 @@ struct outcall_containers {
     outcall_agent_hooks hooks; /* all NULL without */
     outcall_container_event_fn on_event;
     void *event_userdata;
+    outcall_policy_slot *policy; /* NULL: no rules are asked */
+    uint64_t policy_timeout_ms;
+    outcall_decision_fn on_decision;
+    void *decision_userdata;
     struct oc_names *names; /* locks itself */
     struct oc_gate creates; /* locks itself */
     struct oc_view view;    /* locks itself */
