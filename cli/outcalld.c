@@ -149,13 +149,7 @@ static void on_tick(void *userdata)
 static void on_hangup(void *userdata)
 {
     struct host *h = userdata;
-    outcall_error e = OUTCALL_ERROR_INIT;
-    char text[OUTCALL_ERROR_TEXT + OUTCALL_ERROR_SOURCE + 64];
-    if (outcall_daemon_reload(h->daemon, &e) < 0) {
-        int n = snprintf(text, sizeof(text), "the rules stay as they were: ");
-        (void)outcall_error_format(&e, text + n, sizeof(text) - (size_t)n);
-        logsink_write(OUTCALL_LOG_ERROR, "outcalld", text, &h->sink);
-    }
+    (void)!outcall_daemon_reload(h->daemon, NULL); /* it tells the log by itself */
 }
 
 static int failed(struct host *h, const outcall_error *e)

@@ -128,14 +128,17 @@ OUTCALL_API void outcall_daemon_settings_options(const outcall_daemon_settings *
 typedef struct outcall_daemon_report {
     int rules_dir_exists; /* 0: an empty set of rules, which blocks everything */
     size_t rule_files_n;  /* *.yaml and *.yml in the rules directory */
-    uint32_t reserved[8]; /* zero */
+    size_t rules_n;       /* rules in them */
+    size_t warnings_n;    /* what to look at, though it is no refusal; opts->log has been told */
+    uint32_t reserved[4]; /* zero */
 } outcall_daemon_report;
 
-/* Would a daemon start with these options? Checks every option as outcall_daemon_new does, and reads the
- * rules directory: it must be safe (no symlink, owned by root or this user, not writable for others), and its
- * files well-formed. Starts nothing, creates nothing, asks no engine. *ret: written on success; NULL is
- * allowed. Errors: E_INVALID (an option), E_DENIED (the rules directory is not safe), E_SYNTAX, E_LIMIT (a
- * rule file; err->source, line, column), E_SYSTEM, E_NO_MEMORY. Blocks on the file system. Since 0.1.0. */
+/* Would a daemon start with these options? Checks every option as outcall_daemon_new does, and loads the
+ * rules as a start would, their tests included: the directory must be safe (no symlink, owned by root or this
+ * user, not writable for others). Starts nothing, creates nothing, asks no engine. *ret: written on success;
+ * NULL is allowed. opts->log: warnings, and every refusal but the first. Errors: E_INVALID (an option),
+ * E_DENIED (the rules directory is not safe), those of outcall_policy_load with kind RULES_INVALID
+ * (err->source, line, column), E_SYSTEM, E_NO_MEMORY. Blocks on the file system. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_daemon_check(const outcall_daemon_options *opts,
                                                        outcall_daemon_report *ret, outcall_error *err);
 
@@ -146,8 +149,9 @@ typedef struct outcall_daemon outcall_daemon;
  * directory, makes the others ready, loads the rules. No socket listens yet and no engine was asked. *ret:
  * new, outcall_daemon_free(). opts: required; nothing in it is needed afterwards but userdata. Errors:
  * E_INVALID (an option, named), E_BUSY (another daemon holds the runtime directory; err->text names its pid),
- * E_DENIED (a directory that must be safe is not), E_SYNTAX (a rule file), E_SYSTEM, E_NO_MEMORY; after a
- * failure nothing is held and host_listen_fd is still the caller's. Blocks on the file system. Since 0.1.0.
+ * E_DENIED (a directory that must be safe is not), those of outcall_policy_load with kind RULES_INVALID,
+ * E_SYSTEM (with watch_rules also: inotify has no more watches), E_NO_MEMORY; after a failure nothing is held
+ * and host_listen_fd is still the caller's. Blocks on the file system. Since 0.1.0.
  */
 OUTCALL_API OUTCALL_NODISCARD int outcall_daemon_new(outcall_daemon **ret, const outcall_daemon_options *opts,
                                                      outcall_error *err);
@@ -161,10 +165,11 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_daemon_new(outcall_daemon **ret, const
  * long as the daemon lives; starts threads with every signal blocked. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_daemon_run(outcall_daemon *d, int stop_fd, outcall_error *err);
 
-/* Loads the rules again and swaps them in at once; after a failure the old ones stay in force. Any thread,
- * also while outcall_daemon_run is at work; not a signal handler. Errors: E_SYNTAX, E_INVALID, E_LIMIT (a
- * rule file; err->source, line, column), E_DENIED, E_SYSTEM, E_NO_MEMORY. Blocks on the file system. Since
- * 0.1.0. */
+/* Loads the rules again, runs their tests and swaps them in at once; after a failure the old ones stay in
+ * force. Either way the log and the event stream are told. Any thread, also while outcall_daemon_run is at
+ * work; not a signal handler. Errors: those of outcall_policy_load with kind RULES_INVALID (err->source,
+ * line, column), E_DENIED (the directory is not safe any more), E_SYSTEM, E_NO_MEMORY. Blocks on the file
+ * system. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_daemon_reload(outcall_daemon *d, outcall_error *err);
 
 /* Frees a daemon that is not running (outcall_daemon_run returned or was never called) and gives the runtime

@@ -5,9 +5,16 @@
 #ifndef OUTCALL_HOST_API_H
 #define OUTCALL_HOST_API_H
 #include "container.h"
+#include "requests.h"
 OUTCALL_BEGIN_DECLS
 
 typedef struct outcall_host_api outcall_host_api; /* the router, and once started its server */
+
+/* Loads the rules anew and puts them in force; a failure leaves the old ones there, with kind RULES_INVALID
+ * when the rules are the reason. Called on the thread of a request, from several at once. *ret: the set now
+ * in force, new, outcall_policy_unref; *ret_generation: its number. */
+typedef int (*outcall_reload_fn)(void *userdata, outcall_policy **ret, uint64_t *ret_generation,
+                                 outcall_error *err);
 
 typedef struct outcall_host_api_options {
     unsigned version;
@@ -17,13 +24,20 @@ typedef struct outcall_host_api_options {
     gid_t group;                               /* peers of this group may connect; (gid_t)-1 = none */
     unsigned max_connections;                  /* more wait in the backlog; 0 = 256 */
     size_t (*agent_sockets_n)(void *userdata); /* for the status: open agent sockets; NULL = 0 */
-    void *userdata;
-    outcall_log *log; /* referenced; NULL = silent */
+    void *userdata;                            /* for agent_sockets_n and reload */
+    outcall_log *log;                          /* referenced; NULL = silent */
+    outcall_policy_slot *policy;               /* borrowed, outlives the API: the rules in force; NULL = the
+                                                  endpoints about rules answer not_ready */
+    outcall_reload_fn reload;                  /* required with policy */
+    uint64_t policy_timeout_ms;                /* of one evaluation, 1..60000; 0 = 5000 */
+    outcall_requests *requests;                /* borrowed, outlives the API: what agents ask for; NULL = the
+                                                  endpoints about it answer not_ready */
 } outcall_host_api_options;
 #define OUTCALL_HOST_API_OPTIONS_VERSION 1
-#define OUTCALL_HOST_API_OPTIONS_INIT                                                      \
-    {                                                                                      \
-        OUTCALL_HOST_API_OPTIONS_VERSION, NULL, NULL, NULL, (gid_t)-1, 0, NULL, NULL, NULL \
+#define OUTCALL_HOST_API_OPTIONS_INIT                                                                      \
+    {                                                                                                      \
+        OUTCALL_HOST_API_OPTIONS_VERSION, NULL, NULL, NULL, (gid_t)-1, 0, NULL, NULL, NULL, NULL, NULL, 0, \
+            NULL                                                                                           \
     }
 
 #define OUTCALL_HOST_BODY_MAX 1048576U /* bytes of a request's body; spec section 2 */
@@ -60,6 +74,17 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_host_api_handle(outcall_host_api *h, c
  * event that cannot be kept for lack of memory is counted as lost in the metrics. Any thread. Since 0.1.0. */
 OUTCALL_API void outcall_host_api_event(outcall_host_api *h, const char *type, const char *action,
                                         const char *name, const char *id, const char *detail);
+
+/* Adds a decision to the event stream ("verdict") and counts it for the metrics. Never blocks for long. Any
+ * thread. Since 0.1.0. */
+OUTCALL_API void outcall_host_api_verdict(outcall_host_api *h, const outcall_decision *d);
+
+/* Adds the outcome of a load of the rules to the event stream ("rules", "reloaded" or "reload-failed") and
+ * counts it. cause: what made somebody load, one word. policy, generation: what is in force. err: why the
+ * load failed and that set stayed; NULL: it has just come into force. Any thread. Since 0.1.0. */
+OUTCALL_API void outcall_host_api_reloaded(outcall_host_api *h, const char *cause,
+                                           const outcall_policy *policy, uint64_t generation,
+                                           const outcall_error *err);
 
 OUTCALL_DEFINE_CLEANUP(outcall_host_api, outcall_host_api_free)
 OUTCALL_END_DECLS

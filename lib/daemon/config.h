@@ -5,13 +5,11 @@
 #include "base/str.h"
 #include "outcall/daemon.h"
 
-#define OC_CONFIG_FILE_MAX      ((size_t)1 << 20) /* bytes */
-#define OC_CONFIG_SOCKET_MAX    107               /* bytes of a socket's path: sockaddr_un without the NUL */
-#define OC_CONFIG_TIMEOUT_MS    60000
-#define OC_CONFIG_RATE_MAX      1000000
-#define OC_CONFIG_WINDOW_S_MAX  3600
-#define OC_CONFIG_RULE_FILE_MAX ((size_t)4 << 20)  /* bytes of one rule file; spec section 10 */
-#define OC_CONFIG_RULE_SET_MAX  ((size_t)64 << 20) /* bytes of all of them */
+#define OC_CONFIG_FILE_MAX     ((size_t)1 << 20) /* bytes */
+#define OC_CONFIG_SOCKET_MAX   107               /* bytes of a socket's path: sockaddr_un without the NUL */
+#define OC_CONFIG_TIMEOUT_MS   60000
+#define OC_CONFIG_RATE_MAX     1000000
+#define OC_CONFIG_WINDOW_S_MAX 3600
 
 enum oc_config_kind {
     OC_CONFIG_DIR,

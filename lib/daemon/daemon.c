@@ -63,6 +63,10 @@ static int make_containers(outcall_daemon *d, outcall_error *err)
     o.event_userdata = d;
     o.proxy_address = c->proxy_address;
     o.dns_address = c->dns_address;
+    o.policy = d->policy;
+    o.policy_timeout_ms = c->agent_timeout_ms;
+    o.on_decision = oc_daemon_record;
+    o.decision_userdata = d;
     o.log = d->log;
     return outcall_containers_new(&d->containers, &o, err);
 }
@@ -73,13 +77,64 @@ static size_t sockets_n(void *userdata)
     return outcall_agent_server_count(d->agents);
 }
 
+static int reload_for_request(void *userdata, size_t *ret_rules_n, outcall_error *err)
+{
+    OC_CLEANUP(outcall_policy_unrefp) outcall_policy *p = NULL;
+    int r = oc_daemon_reload(userdata, "request", &p, NULL, err);
+    if (r == 0)
+        *ret_rules_n = outcall_policy_rules_n(p);
+    return r;
+}
+
+static int reload_for_api(void *userdata, outcall_policy **ret, uint64_t *ret_generation, outcall_error *err)
+{
+    return oc_daemon_reload(userdata, "api", ret, ret_generation, err);
+}
+
+/* Watched before they are read: a change in between is not missed. */
+static int make_rules(outcall_daemon *d, outcall_error *err)
+{
+    OC_FREE char *dir = oc_asprintf("%s/requests", d->config.state_dir);
+    outcall_requests_options o = OUTCALL_REQUESTS_OPTIONS_INIT;
+    int r = dir ? 0 : oc_no_memory(err);
+    if (r == 0 && d->config.watch_rules)
+        r = oc_rule_watch_new(&d->rule_watch, d->config.rules_dir, d->log, err);
+    if (r == 0)
+        r = oc_daemon_open_rules(d, err);
+    o.dir = dir;
+    o.rules_dir = d->config.rules_dir;
+    o.reload = reload_for_request;
+    o.userdata = d;
+    o.log = d->log;
+    return r < 0 ? r : outcall_requests_new(&d->requests, &o, err);
+}
+
+static int make_api(outcall_daemon *d, outcall_error *err)
+{
+    outcall_host_api_options api = OUTCALL_HOST_API_OPTIONS_INIT;
+    api.docker = d->docker;
+    api.containers = d->containers;
+    api.networks = d->networks;
+    api.group = d->config.socket_group;
+    api.agent_sockets_n = sockets_n;
+    api.userdata = d;
+    api.log = d->log;
+    api.policy = d->policy;
+    api.reload = reload_for_api;
+    api.policy_timeout_ms = d->config.agent_timeout_ms;
+    api.requests = d->requests;
+    return outcall_host_api_new(&d->api, &api, err);
+}
+
 static int make_parts(outcall_daemon *d, outcall_error *err)
 {
     outcall_docker_options docker = OUTCALL_DOCKER_OPTIONS_INIT;
     docker.docker_host = d->config.docker_host;
     docker.timeout_ms = d->config.docker_timeout_ms;
     docker.log = d->log;
-    int r = outcall_docker_new(&d->docker, &docker, err);
+    int r = make_rules(d, err);
+    if (r == 0)
+        r = outcall_docker_new(&d->docker, &docker, err);
     if (r == 0)
         r = make_denylist(d, err);
     if (r == 0)
@@ -91,15 +146,7 @@ static int make_parts(outcall_daemon *d, outcall_error *err)
         r = outcall_agent_server_new(&d->agents, &agents, err);
     if (r == 0)
         r = make_containers(d, err);
-    outcall_host_api_options api = OUTCALL_HOST_API_OPTIONS_INIT;
-    api.docker = d->docker;
-    api.containers = d->containers;
-    api.networks = d->networks;
-    api.group = d->config.socket_group;
-    api.agent_sockets_n = sockets_n;
-    api.userdata = d;
-    api.log = d->log;
-    return r < 0 ? r : outcall_host_api_new(&d->api, &api, err);
+    return r < 0 ? r : make_api(d, err);
 }
 
 int outcall_daemon_new(outcall_daemon **ret, const outcall_daemon_options *opts, outcall_error *err)
@@ -109,6 +156,7 @@ int outcall_daemon_new(outcall_daemon **ret, const outcall_daemon_options *opts,
     outcall_daemon *d = calloc(1, sizeof(*d));
     if (!d)
         return oc_no_memory(err);
+    (void)pthread_mutex_init(&d->loading, NULL);
     d->lock_fd = d->listen_fd = d->stop_fd = -1;
     d->log = outcall_log_ref(opts->log);
     d->on_ready = opts->on_ready;
@@ -140,6 +188,10 @@ outcall_daemon *outcall_daemon_free(outcall_daemon *d)
     (void)outcall_networks_free(d->networks);
     (void)outcall_denylist_unref(d->denylist);
     (void)outcall_docker_free(d->docker);
+    (void)outcall_requests_free(d->requests);
+    (void)oc_rule_watch_free(d->rule_watch);
+    (void)outcall_policy_slot_free(d->policy);
+    (void)pthread_mutex_destroy(&d->loading);
     oc_close(d->stop_fd);
     oc_close(d->listen_fd);
     oc_close(d->lock_fd);
@@ -239,17 +291,4 @@ int outcall_daemon_run(outcall_daemon *d, int stop_fd, outcall_error *err)
         oc_log(d->log, OUTCALL_LOG_DEBUG, OC_TARGET_LOG, "no more calls to the engine");
     oc_daemon_end_threads(d);
     return r;
-}
-
-/* The rules themselves come with lib/policy; until then a reload is the same check that a start makes. */
-int outcall_daemon_reload(outcall_daemon *d, outcall_error *err)
-{
-    const char *why = NULL;
-    OC_CLOSE int fd = -1;
-    int r = oc_open_safe_dir(d->config.rules_dir, false, 0, &fd, &why);
-    if (r == OUTCALL_E_DENIED)
-        return oc_fail(err, r, "rules-dir: \"%s\" %s", d->config.rules_dir, why);
-    if (r < 0 && errno != ENOENT)
-        return oc_fail_code(err, r, "rules-dir: cannot open \"%s\"", d->config.rules_dir);
-    return 0;
 }

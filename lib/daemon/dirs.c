@@ -83,8 +83,6 @@ int oc_daemon_open_dirs(outcall_daemon *d, outcall_error *err)
 {
     OC_CLOSE int runtime = -1;
     OC_CLOSE int state = -1;
-    OC_CLOSE int rules = -1;
-    const char *why = NULL;
     int r = open_dir("runtime-dir", d->config.runtime_dir, 0755, &runtime, err);
     if (r == 0)
         r = lock(runtime, d->config.runtime_dir, &d->lock_fd, err);
@@ -92,12 +90,6 @@ int oc_daemon_open_dirs(outcall_daemon *d, outcall_error *err)
         r = open_dir("state-dir", d->config.state_dir, 0700, &state, err);
     if (r < 0)
         return r;
-    r = oc_open_safe_dir(d->config.rules_dir, false, 0, &rules, &why);
-    if (r == OUTCALL_E_DENIED)
-        return oc_fail(err, r, "rules-dir: \"%s\" %s", d->config.rules_dir, why);
-    if (r < 0)
-        oc_log(d->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "rules-dir: \"%s\": %s: no rules",
-               d->config.rules_dir, strerror(errno));
     d->agents_dir = oc_asprintf("%s/agents", d->config.runtime_dir);
     return d->agents_dir ? open_stage(d, err) : oc_no_memory(err);
 }

@@ -1,4 +1,5 @@
-/* The agent sockets' thread, which never blocks, and the thread that follows the engine's events. */
+/* The agent sockets' thread, which never blocks, and the threads that follow the engine's events and the rule
+ * files. */
 #include "base/fd.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -76,6 +77,21 @@ static void *run_watch(void *arg)
     return NULL;
 }
 
+static void on_rules_changed(void *userdata)
+{
+    (void)!oc_daemon_reload(userdata, "watch", NULL, NULL, NULL); /* it tells the log by itself */
+}
+
+static void *run_rule_watch(void *arg)
+{
+    outcall_daemon *d = arg;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    if (oc_rule_watch_run(d->rule_watch, d->stop_fd, on_rules_changed, d, &err) < 0)
+        oc_log_error(d->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &err,
+                     "changes of the rules go unnoticed; SIGHUP still loads them");
+    return NULL;
+}
+
 /* A thread that no signal is delivered to: those are the main program's business. */
 static int start(pthread_t *ret, void *(*run)(void *), outcall_daemon *d, outcall_error *err)
 {
@@ -96,6 +112,10 @@ int oc_daemon_start_threads(outcall_daemon *d, outcall_error *err)
         r = start(&d->watch_thread, run_watch, d, err);
         d->watch_runs = r == 0;
     }
+    if (r == 0 && d->rule_watch) {
+        r = start(&d->rules_thread, run_rule_watch, d, err);
+        d->rules_run = r == 0;
+    }
     return r;
 }
 
@@ -107,5 +127,7 @@ void oc_daemon_end_threads(outcall_daemon *d)
         (void)pthread_join(d->agent_thread, NULL);
     if (d->watch_runs)
         (void)pthread_join(d->watch_thread, NULL);
-    d->agent_runs = d->watch_runs = false;
+    if (d->rules_run)
+        (void)pthread_join(d->rules_thread, NULL);
+    d->agent_runs = d->watch_runs = d->rules_run = false;
 }

@@ -8,8 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CONNECTIONS_DEFAULT 256U
-#define GROUPS_MAX          256 /* supplementary groups of a peer that are looked at */
+#define CONNECTIONS_DEFAULT   256U
+#define GROUPS_MAX            256 /* supplementary groups of a peer that are looked at */
+#define POLICY_TIMEOUT_MS     5000U
+#define POLICY_TIMEOUT_MAX_MS 60000U
 
 int outcall_host_api_new(outcall_host_api **ret, const outcall_host_api_options *opts, outcall_error *err)
 {
@@ -18,6 +20,11 @@ int outcall_host_api_new(outcall_host_api **ret, const outcall_host_api_options 
     if (opts->version < 1 || opts->version > OUTCALL_HOST_API_OPTIONS_VERSION)
         return oc_fail(err, OUTCALL_E_INVALID, "options version %u: expected 1 to %d", opts->version,
                        OUTCALL_HOST_API_OPTIONS_VERSION);
+    if (opts->policy && !opts->reload)
+        return oc_fail(err, OUTCALL_E_INVALID, "reload is a required option with policy");
+    if (opts->policy_timeout_ms > POLICY_TIMEOUT_MAX_MS)
+        return oc_fail(err, OUTCALL_E_INVALID, "policy_timeout_ms: expected at most %u",
+                       POLICY_TIMEOUT_MAX_MS);
     outcall_host_api *h = calloc(1, sizeof(*h));
     if (!h || oc_event_log_new(&h->events) < 0) {
         free(h);
@@ -31,6 +38,10 @@ int outcall_host_api_new(outcall_host_api **ret, const outcall_host_api_options 
     h->agent_sockets_n = opts->agent_sockets_n;
     h->userdata = opts->userdata;
     h->log = outcall_log_ref(opts->log);
+    h->policy = opts->policy;
+    h->reload = opts->reload;
+    h->policy_timeout_ms = opts->policy_timeout_ms ? (unsigned)opts->policy_timeout_ms : POLICY_TIMEOUT_MS;
+    h->requests = opts->requests;
     h->started_ms = oc_now_ms();
     *ret = h;
     return 0;
@@ -124,14 +135,4 @@ void outcall_host_api_stop(outcall_host_api *h, uint64_t drain_ms)
         return;
     oc_http_server_stop(h->server, drain_ms);
     h->server = oc_http_server_free(h->server);
-}
-
-void outcall_host_api_event(outcall_host_api *h, const char *type, const char *action, const char *name,
-                            const char *id, const char *detail)
-{
-    char now[OC_RFC3339_SIZE];
-    oc_rfc3339(time(NULL), now);
-    OC_JSON json_t *j = json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?}", "time", now, "type", type, "action",
-                                  action, "name", name, "id", id, "detail", detail);
-    oc_event_log_add(h->events, j ? oc_json_dump(j, NULL) : NULL);
 }

@@ -73,6 +73,7 @@ static int kind_of(int code)
     case OUTCALL_E_INVALID:
     case OUTCALL_E_SYNTAX:
     case OUTCALL_E_TYPE:
+    case OUTCALL_E_UNDECLARED:
     case OUTCALL_E_LIMIT:
         return OUTCALL_KIND_INVALID_REQUEST;
     case OUTCALL_E_NOT_FOUND:
@@ -97,8 +98,14 @@ static int kind_of(int code)
 
 json_t *oc_error_json(const outcall_error *err, int *ret_status)
 {
+    char placed[OUTCALL_ERROR_TEXT + OUTCALL_ERROR_SOURCE + 32];
     int kind = err->kind ? err->kind : kind_of(err->code);
     const char *text = err->text[0] ? err->text : outcall_code_string(err->code);
+    if (kind == OUTCALL_KIND_RULES_INVALID) { /* whoever has to mend a rule wants its file and line */
+        (void)outcall_error_format(err, placed, sizeof(placed));
+        oc_utf8_repair(placed); /* a file may have any name */
+        text = placed;
+    }
     *ret_status = outcall_kind_status(kind);
     return json_pack("{s:b, s:s, s:s}", "success", 0, "error", text, "code", outcall_kind_name(kind));
 }

@@ -7,13 +7,29 @@
 #include "http/client.h"
 #include <string.h>
 
-static const struct oc_route *const tables[] = {oc_container_routes, oc_network_routes, oc_status_routes};
+static const struct oc_route *const tables[] = {oc_container_routes, oc_network_routes, oc_request_routes,
+                                                oc_rule_routes, oc_status_routes};
 
-static const struct oc_route *find_route(const struct oc_request *q)
+/* Is the path the pattern, with one component in the place of "{id}"? That goes to id. */
+static bool fits(const char *pattern, const char *path, char id[OC_PATH_ID_SIZE])
+{
+    static const char mark[] = "{id}";
+    const char *at = strstr(pattern, mark);
+    if (!at)
+        return strcmp(pattern, path) == 0;
+    size_t before = (size_t)(at - pattern), len = 0;
+    if (strncmp(pattern, path, before) != 0)
+        return false;
+    len = strcspn(path + before, "/");
+    return len > 0 && strcmp(at + strlen(mark), path + before + len) == 0 &&
+           oc_copy(id, OC_PATH_ID_SIZE, path + before, len) == 0;
+}
+
+static const struct oc_route *find_route(struct oc_request *q)
 {
     for (size_t t = 0; t < OC_ARRAY_SIZE(tables); t++)
         for (const struct oc_route *r = tables[t]; r->method; r++)
-            if (strcmp(r->method, q->method) == 0 && strcmp(r->path, q->path) == 0)
+            if (strcmp(r->method, q->method) == 0 && fits(r->path, q->path, q->id))
                 return r;
     return NULL;
 }
@@ -91,7 +107,7 @@ static int answer(outcall_host_api *h, struct oc_request *q)
         r = text ? oc_buf_str(q->out, text) : OUTCALL_E_NO_MEMORY;
     }
     if (r == 0)
-        (void)atomic_fetch_add(&h->requests[q->status / 100 % OC_STATUS_KINDS], 1);
+        (void)atomic_fetch_add(&h->answers[q->status / 100 % OC_STATUS_KINDS], 1);
     oc_log(h->log, OUTCALL_LOG_DEBUG, OC_TARGET_LOG, "%s %s: %d in %llu ms%s%s", q->method, q->path,
            q->status, (unsigned long long)(oc_now_ms() - begin), err.code ? ": " : "", err.text);
     return r;

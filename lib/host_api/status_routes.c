@@ -23,15 +23,25 @@ static json_t *docker_json(const outcall_host_api *h)
                      s.server_version, "api_version", s.api_version);
 }
 
+/* All zero where there are no rules at all. */
+static json_t *rules_json(outcall_host_api *h)
+{
+    uint64_t generation = 0;
+    OC_CLEANUP(outcall_policy_unrefp)
+    outcall_policy *p = h->policy ? outcall_policy_slot_get(h->policy, &generation) : NULL;
+    return json_pack("{s:I, s:I, s:I, s:I}", "files", (json_int_t)outcall_policy_files_n(p), "rules",
+                     (json_int_t)outcall_policy_rules_n(p), "generation", (json_int_t)generation, "errors",
+                     (json_int_t)oc_rules_errors(p));
+}
+
 static int status(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall_error *err)
 {
     (void)q;
     (void)err;
-    *ret =
-        json_pack("{s:s, s:I, s:o, s:{s:i, s:i, s:i, s:i}, s:I, s:I}", "version", outcall_version_string(),
-                  "uptime_s", (json_int_t)((oc_now_ms() - h->started_ms) / 1000), "docker", docker_json(h),
-                  "rules", "files", 0, "rules", 0, "generation", 0, "errors", 0, "containers",
-                  (json_int_t)outcall_containers_count(h->containers), "sockets", (json_int_t)sockets_n(h));
+    *ret = json_pack("{s:s, s:I, s:o, s:o, s:I, s:I}", "version", outcall_version_string(), "uptime_s",
+                     (json_int_t)((oc_now_ms() - h->started_ms) / 1000), "docker", docker_json(h), "rules",
+                     rules_json(h), "containers", (json_int_t)outcall_containers_count(h->containers),
+                     "sockets", (json_int_t)sockets_n(h));
     return 0;
 }
 
@@ -93,6 +103,30 @@ static int events(outcall_host_api *h, struct oc_request *q, json_t **ret, outca
     return r;
 }
 
+static int rule_metrics(outcall_host_api *h, struct oc_buf *out)
+{
+    uint64_t generation = 0;
+    OC_CLEANUP(outcall_policy_unrefp)
+    outcall_policy *p = h->policy ? outcall_policy_slot_get(h->policy, &generation) : NULL;
+    return oc_buf_printf(
+        out,
+        "# HELP outcall_rules Rules in force.\n# TYPE outcall_rules gauge\noutcall_rules %zu\n"
+        "# HELP outcall_rule_files Files they come from.\n# TYPE outcall_rule_files gauge\n"
+        "outcall_rule_files %zu\n"
+        "# HELP outcall_rules_generation Grows by one with each reload.\n"
+        "# TYPE outcall_rules_generation gauge\noutcall_rules_generation %llu\n"
+        "# HELP outcall_rule_reloads_total Reloads of the rules by result.\n"
+        "# TYPE outcall_rule_reloads_total counter\n"
+        "outcall_rule_reloads_total{result=\"ok\"} %llu\noutcall_rule_reloads_total{result=\"failed\"} %llu\n"
+        "# HELP outcall_verdicts_total Verdicts by decision.\n# TYPE outcall_verdicts_total counter\n"
+        "outcall_verdicts_total{decision=\"allow\"} %llu\noutcall_verdicts_total{decision=\"block\"} %llu\n"
+        "# HELP outcall_rule_errors_total Rules that could not be evaluated for a verdict.\n"
+        "# TYPE outcall_rule_errors_total counter\noutcall_rule_errors_total %llu\n",
+        outcall_policy_rules_n(p), outcall_policy_files_n(p), (unsigned long long)generation,
+        atomic_load(&h->reloads), atomic_load(&h->failed_reloads), atomic_load(&h->allowed),
+        atomic_load(&h->blocked), atomic_load(&h->rule_errors));
+}
+
 /* Prometheus' text format, version 0.0.4. */
 static int metrics(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall_error *err)
 {
@@ -120,7 +154,9 @@ static int metrics(outcall_host_api *h, struct oc_request *q, json_t **ret, outc
         (unsigned long long)oc_event_log_lost(h->events));
     for (int class = 2; class < OC_STATUS_KINDS && r == 0; class ++)
         r = oc_buf_printf(q->out, "outcall_host_requests_total{status=\"%dxx\"} %llu\n", class,
-                          (unsigned long long)atomic_load(&h->requests[class]));
+                          (unsigned long long)atomic_load(&h->answers[class]));
+    if (r == 0)
+        r = rule_metrics(h, q->out);
     q->status = 200;
     return r < 0 ? oc_no_memory(err) : 0;
 }
