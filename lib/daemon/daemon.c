@@ -91,22 +91,30 @@ static int reload_for_api(void *userdata, outcall_policy **ret, uint64_t *ret_ge
     return oc_daemon_reload(userdata, "api", ret, ret_generation, err);
 }
 
-/* Watched before they are read: a change in between is not missed. */
-static int make_rules(outcall_daemon *d, outcall_error *err)
+static int open_requests(outcall_daemon *d, outcall_error *err)
 {
     OC_FREE char *dir = oc_asprintf("%s/requests", d->config.state_dir);
     outcall_requests_options o = OUTCALL_REQUESTS_OPTIONS_INIT;
-    int r = dir ? 0 : oc_no_memory(err);
-    if (r == 0 && d->config.watch_rules)
-        r = oc_rule_watch_new(&d->rule_watch, d->config.rules_dir, d->log, err);
-    if (r == 0)
-        r = oc_daemon_open_rules(d, err);
     o.dir = dir;
     o.rules_dir = d->config.rules_dir;
     o.reload = reload_for_request;
     o.userdata = d;
     o.log = d->log;
-    return r < 0 ? r : outcall_requests_new(&d->requests, &o, err);
+    o.in_force = d->policy;
+    return dir ? outcall_requests_new(&d->requests, &o, err) : oc_no_memory(err);
+}
+
+/* The requests come first: they take the rules away that a crash kept from being approved. Watched before
+ * they are read: a change in between is not missed. */
+static int make_rules(outcall_daemon *d, outcall_error *err)
+{
+    int r = outcall_policy_slot_new(&d->policy, NULL);
+    if (r < 0)
+        return oc_no_memory(err);
+    r = open_requests(d, err);
+    if (r == 0 && d->config.watch_rules)
+        r = oc_rule_watch_new(&d->rule_watch, d->config.rules_dir, d->log, err);
+    return r < 0 ? r : oc_daemon_open_rules(d, err);
 }
 
 static int make_api(outcall_daemon *d, outcall_error *err)

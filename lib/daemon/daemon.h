@@ -21,8 +21,9 @@ struct outcall_daemon {
     int listen_fd;  /* handed in, or -1 */
     bool ran;
 
-    outcall_policy_slot *policy; /* the rules in force */
-    pthread_mutex_t loading;     /* loads of the rules take turns */
+    outcall_policy_slot
+        *policy;             /* the rules in force; generation 1 is none, before the first ones are loaded */
+    pthread_mutex_t loading; /* loads of the rules take turns */
     outcall_requests *requests;
     oc_rule_watch *rule_watch; /* NULL: nobody watches */
     outcall_docker *docker;

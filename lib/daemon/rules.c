@@ -66,11 +66,8 @@ int oc_daemon_open_rules(outcall_daemon *d, outcall_error *err)
         return r;
     oc_log(d->log, OUTCALL_LOG_INFO, OC_TARGET_LOG, "%zu rules from %zu files", outcall_policy_rules_n(p),
            outcall_policy_files_n(p));
-    r = outcall_policy_slot_new(&d->policy, p);
-    if (r == 0)
-        return 0;
-    (void)outcall_policy_unref(p);
-    return oc_fail(err, r, "%s", outcall_code_string(r));
+    (void)outcall_policy_slot_swap(d->policy, p);
+    return 0;
 }
 
 /* err NULL: p has just come into force. */

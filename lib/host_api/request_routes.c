@@ -13,19 +13,6 @@ static int check_store(const outcall_host_api *h, outcall_error *err)
     return oc_fail_kind(err, OUTCALL_E_UNSUPPORTED, OUTCALL_KIND_NOT_READY, "no rule requests are kept here");
 }
 
-/* Gives a failure of the store the words of this API. */
-static int fail(outcall_error *err, int code, const outcall_error *e, const char *id)
-{
-    char shown[OC_SHOWN_SIZE];
-    if (code == OUTCALL_E_NOT_FOUND)
-        return oc_fail_kind(err, code, OUTCALL_KIND_REQUEST_NOT_FOUND, "rule request \"%s\" does not exist",
-                            oc_shown(shown, id));
-    if (e->code == 0)
-        return oc_fail(err, code, "%s", outcall_code_string(code));
-    *err = *e;
-    return code;
-}
-
 static json_t *rules_json(const outcall_request *request)
 {
     OC_JSON json_t *a = json_array();
@@ -90,12 +77,8 @@ static int list(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall
 
 static int get(outcall_host_api *h, const char *id, outcall_request **ret, outcall_error *err)
 {
-    outcall_error e = OUTCALL_ERROR_INIT;
     int r = check_store(h, err);
-    if (r < 0)
-        return r;
-    r = outcall_requests_get(h->requests, id, NULL, ret, &e);
-    return r < 0 ? fail(err, r, &e, id) : 0;
+    return r < 0 ? r : outcall_requests_get(h->requests, id, NULL, ret, err);
 }
 
 static json_t *allows_json(const outcall_request *request)
@@ -123,18 +106,24 @@ static int show(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall
     return 0;
 }
 
+/* Once: the same answer again changes nothing. request: as it was before. */
+static void answered(outcall_host_api *h, const outcall_request *request, const char *action)
+{
+    if (outcall_request_status(request) == OUTCALL_REQUEST_PENDING)
+        outcall_host_api_event(h, "rules", action, outcall_request_agent(request),
+                               outcall_request_id(request), NULL);
+}
+
 static int approve(outcall_host_api *h, struct oc_request *q, json_t **ret, outcall_error *err)
 {
     OC_CLEANUP(outcall_request_freep) outcall_request *request = NULL;
-    outcall_error e = OUTCALL_ERROR_INIT;
     size_t n = 0;
     int r = get(h, q->id, &request, err);
+    if (r == 0)
+        r = outcall_requests_approve(h->requests, q->id, &n, err);
     if (r < 0)
         return r;
-    r = outcall_requests_approve(h->requests, q->id, &n, &e);
-    if (r < 0)
-        return fail(err, r, &e, q->id);
-    outcall_host_api_event(h, "rules", "request-approved", outcall_request_agent(request), q->id, NULL);
+    answered(h, request, "request-approved");
     *ret = json_pack("{s:s, s:I}", "id", q->id, "rules_loaded", (json_int_t)n);
     return 0;
 }
@@ -151,17 +140,15 @@ static int reject(outcall_host_api *h, struct oc_request *q, json_t **ret, outca
 {
     OC_CLEANUP(outcall_request_freep) outcall_request *request = NULL;
     OC_JSON json_t *json = NULL;
-    outcall_error e = OUTCALL_ERROR_INIT;
     struct reject_request body = {NULL};
     int r = get(h, q->id, &request, err);
     if (r == 0 && q->body_len > 0) /* a reason is a courtesy */
         r = oc_request_decode(q, reject_fields, OC_ARRAY_SIZE(reject_fields), &body, &json, err);
+    if (r == 0)
+        r = outcall_requests_reject(h->requests, q->id, body.reason, err);
     if (r < 0)
         return r;
-    r = outcall_requests_reject(h->requests, q->id, body.reason, &e);
-    if (r < 0)
-        return fail(err, r, &e, q->id);
-    outcall_host_api_event(h, "rules", "request-rejected", outcall_request_agent(request), q->id, NULL);
+    answered(h, request, "request-rejected");
     *ret = json_pack("{s:s}", "id", q->id);
     return 0;
 }

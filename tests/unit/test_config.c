@@ -395,36 +395,42 @@ START_TEST(too_many_deny_paths)
 }
 END_TEST
 
-START_TEST(check_reads_the_rules_directory)
+START_TEST(check_loads_the_rules)
 {
+    static const char good[] = "version: \"1\"\nrules:\n  - {id: %s, condition: \"true\", action: allow}\n";
     outcall_daemon_options o = OUTCALL_DAEMON_OPTIONS_INIT;
     outcall_daemon_report report;
     outcall_error err = OUTCALL_ERROR_INIT;
+    char text[256];
     make_dir();
     o.rules_dir = dir;
-    write_file("a.yaml", "version: \"1\"\n", 0600);
-    write_file("b.yml", "version: \"1\"\n", 0600);
+    snprintf(text, sizeof(text), good, "a");
+    write_file("a.yaml", text, 0600);
+    snprintf(text, sizeof(text), good, "b");
+    write_file("b.yml", text, 0600);
     write_file("c.txt", "{{{", 0600);
     write_file(".d.yaml", "{{{", 0600);
     ck_assert_int_eq(outcall_daemon_check(&o, &report, &err), 0);
     ck_assert_int_eq(report.rules_dir_exists, 1);
     ck_assert_uint_eq(report.rule_files_n, 2);
-    write_file("b.yml", "a: 1\na: 2\n", 0600);
-    ck_assert_int_eq(outcall_daemon_check(&o, &report, &err), OUTCALL_E_SYNTAX);
-    ck_assert_str_eq(err.source, file("b.yml"));
-    ck_assert_int_eq(err.line, 2);
-    ck_assert_int_eq(unlink(file("b.yml")), 0);
-    ck_assert_int_eq(mkfifo(file("b.yml"), 0600), 0);
-    ck_assert_int_eq(outcall_daemon_check(&o, NULL, NULL), OUTCALL_E_DENIED);
-    ck_assert_int_eq(unlink(file("b.yml")), 0);
+    ck_assert_uint_eq(report.rules_n, 2);
+    ck_assert_uint_eq(report.warnings_n, 0);
+    snprintf(text, sizeof(text), good, "a");
+    write_file("b.yml", text, 0600); /* an id twice */
+    ck_assert_int_eq(outcall_daemon_check(&o, &report, &err), OUTCALL_E_EXISTS);
+    ck_assert_int_eq(err.kind, OUTCALL_KIND_RULES_INVALID);
+    ck_assert_str_eq(err.source, "b.yml");
+    ck_assert_int_eq(err.line, 3);
     ck_assert_int_eq(chmod(dir, 0777), 0);
     outcall_error_clear(&err);
     ck_assert_int_eq(outcall_daemon_check(&o, &report, &err), OUTCALL_E_DENIED);
     ck_assert_ptr_nonnull(strstr(err.text, "can be written by other users"));
-    ck_assert_int_eq(unlink(file("a.yaml")) | unlink(file("c.txt")) | unlink(file(".d.yaml")), 0);
+    ck_assert_int_eq(
+        unlink(file("a.yaml")) | unlink(file("b.yml")) | unlink(file("c.txt")) | unlink(file(".d.yaml")), 0);
     remove_dir();
     ck_assert_int_eq(outcall_daemon_check(&o, &report, NULL), 0);
     ck_assert_int_eq(report.rules_dir_exists, 0);
+    ck_assert_uint_eq(report.warnings_n, 1);
 }
 END_TEST
 
@@ -465,5 +471,5 @@ END_TEST
 
 UNIT_MAIN("config", every_setting_has_a_name_and_its_default_is_valid, defaults, values, text_of_a_refusal,
           the_file_fills_in_and_the_caller_wins, refused_files, unsafe_and_absent_files,
-          relative_path_becomes_absolute, options_are_checked_too, too_many_deny_paths,
-          check_reads_the_rules_directory, every_allocation_may_fail)
+          relative_path_becomes_absolute, options_are_checked_too, too_many_deny_paths, check_loads_the_rules,
+          every_allocation_may_fail)
