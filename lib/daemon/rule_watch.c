@@ -148,9 +148,8 @@ static int judge(const oc_rule_watch *w, const struct inotify_event *e)
         const struct level *level = &w->levels[i];
         if (level->wd != e->wd)
             continue;
-        if (e->mask & (SELF | IN_UNMOUNT | IN_IGNORED))
-            what |= CHANGED | MOVED;
-        else if (level->child && e->len > 0 && strcmp(e->name, level->child) == 0)
+        bool named = level->child && e->len > 0 && strcmp(e->name, level->child) == 0;
+        if (named || (e->mask & (SELF | IN_UNMOUNT | IN_IGNORED)))
             what |= CHANGED | MOVED;
         else if (!level->child && e->len > 0 && is_rule_file(e->name) && !is_unwritten(w, e))
             what |= CHANGED;

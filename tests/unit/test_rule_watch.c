@@ -12,7 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define LONG_MS       20000U /* for what has to happen */
+#define LONG_MS       20000U                                 /* for what has to happen */
+#define SHORT_MS      (UINT64_C(3) * OC_RULE_WATCH_QUIET_MS) /* for what must not */
 #define QUEUE_MAX     "/proc/sys/fs/inotify/max_queued_events"
 #define ENDLESS_TRIES 1000 /* of 20 ms */
 
@@ -214,7 +215,7 @@ START_TEST(a_burst_is_one_report)
     ck_assert_int_eq(reports(&t, 1, LONG_MS), 1);
     write_file(t.rules, "after.yaml");
     ck_assert_int_eq(reports(&t, 2, LONG_MS), 2);
-    ck_assert_int_eq(reports(&t, 3, 3 * OC_RULE_WATCH_QUIET_MS), 2);
+    ck_assert_int_eq(reports(&t, 3, SHORT_MS), 2);
     end(&t);
 }
 END_TEST
@@ -254,7 +255,7 @@ START_TEST(what_is_no_rule_file_is_no_report)
     write_file(t.stage, "b.yaml");
     ck_assert_int_eq(mkdir(path(other, t.dir, "other"), 0755), 0);
     go(&t);
-    ck_assert_int_eq(reports(&t, 1, 3 * OC_RULE_WATCH_QUIET_MS), 0);
+    ck_assert_int_eq(reports(&t, 1, SHORT_MS), 0);
     write_file(t.rules, "a.yaml");
     ck_assert_int_eq(reports(&t, 1, LONG_MS), 1);
     end(&t);
@@ -272,9 +273,9 @@ START_TEST(a_file_under_way_is_waited_for)
     go(&t);
     int fd = open(path(buf, t.rules, "a.yaml"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(reports(&t, 1, 3 * OC_RULE_WATCH_QUIET_MS), 0);
+    ck_assert_int_eq(reports(&t, 1, SHORT_MS), 0);
     ck_assert_int_eq(oc_write_all(fd, "x", 1), 0);
-    ck_assert_int_eq(reports(&t, 1, 3 * OC_RULE_WATCH_QUIET_MS), 0);
+    ck_assert_int_eq(reports(&t, 1, SHORT_MS), 0);
     oc_close(fd);
     ck_assert_int_eq(reports(&t, 1, LONG_MS), 1);
     end(&t);
@@ -317,7 +318,7 @@ START_TEST(the_new_directory_is_watched)
     ck_assert_int_eq(reports(&t, 2, LONG_MS), 2);
     (void)oc_format(t.stage, sizeof(t.stage), "%s/old", t.dir);
     write_file(t.stage, "a.yaml"); /* not the old one */
-    ck_assert_int_eq(reports(&t, 3, 3 * OC_RULE_WATCH_QUIET_MS), 2);
+    ck_assert_int_eq(reports(&t, 3, SHORT_MS), 2);
     end(&t);
 }
 END_TEST
