@@ -1,14 +1,14 @@
 #include "cel/arena.h"
 #include <string.h>
 
-#define ALIGN     ((size_t)16)
+#define ALIGN     ((size_t)8) /* of everything that is kept here: pointers, int64_t, double */
 #define CHUNK_MIN ((size_t)1024)
 #define CHUNK_MAX ((size_t)256 << 10) /* doubling stops here */
 
 struct oc_cel_chunk {
     struct oc_cel_chunk *next;
     size_t size, used;
-    _Alignas(16) char data[];
+    _Alignas(8) char data[];
 };
 
 static struct oc_cel_chunk *grow(struct oc_cel_arena *a, size_t size)

@@ -12,7 +12,7 @@ struct oc_cel_arena {
     int failed;                /* 0, OUTCALL_E_LIMIT or OUTCALL_E_NO_MEMORY: why the last NULL */
 };
 
-/* 16-byte aligned, not zeroed; NULL with failed set. */
+/* 8-byte aligned, not zeroed; NULL with failed set. */
 OC_NODISCARD void *oc_cel_arena_alloc(struct oc_cel_arena *a, size_t size);
 OC_NODISCARD void *oc_cel_arena_zero(struct oc_cel_arena *a, size_t size);
 /* n elements; an overflow of n * size is OUTCALL_E_LIMIT. */

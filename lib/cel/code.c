@@ -99,7 +99,7 @@ static bool demand_of(const struct oc_cel_pool *p, const uint32_t *w, uint32_t a
     bool suffix = op == OC_CEL_ENDS || op == OC_CEL_OR;
     *ret = (struct oc_cel_demand){.kind = suffix ? OC_CEL_DEMAND_SUFFIX : OC_CEL_DEMAND_ONE_OF,
                                   .slot = (int)variable,
-                                  .n = op == OC_CEL_IN_STRINGS ? w[4]
+                                  .n = op == OC_CEL_IN_STRINGS ? w[3]
                                        : op == OC_CEL_OR       ? w[2]
                                                                : 1,
                                   .at = at};
@@ -130,7 +130,7 @@ void oc_cel_demand_value(const struct oc_cel_code *code, const struct oc_cel_dem
             w = oc_cel_word_next(w);
         i = 0;
     }
-    struct oc_cel_text t = oc_cel_word_text(code, op == OC_CEL_IN_STRINGS ? w + 5 + (size_t)2 * i : w + 4);
+    struct oc_cel_text t = oc_cel_word_text(code, op == OC_CEL_IN_STRINGS ? w + 4 + (size_t)2 * i : w + 3);
     *ret = t.s;
     *ret_len = t.n;
 }

@@ -199,17 +199,17 @@ static struct pair find_pair(const struct emitter *e, const struct oc_cel_node *
     return p;
 }
 
-static void put_variable(struct emitter *e, const struct oc_cel_node *variable)
+static size_t begin_pair(struct emitter *e, uint8_t op, const struct oc_cel_node *variable)
 {
+    size_t at = begin(e, op, variable->pos);
     put(e, (uint32_t)variable->u.slot | (variable->op == OC_CEL_LOCAL ? OC_CEL_REG_LOCAL : 0));
-    put(e, variable->pos);
+    return at;
 }
 
 static void emit_pair(struct emitter *e, const struct oc_cel_node *node, const struct pair *p)
 {
     const oc_cel_value *v = &p->constant->u.value;
-    size_t at = begin(e, p->op, node->pos);
-    put_variable(e, p->variable);
+    size_t at = begin_pair(e, p->op, p->variable);
     if (p->op == OC_CEL_IN_STRINGS) {
         put(e, v->n);
         for (size_t i = 0; i < v->n; i++)
@@ -219,6 +219,8 @@ static void emit_pair(struct emitter *e, const struct oc_cel_node *node, const s
     } else {
         put_text(e, v->s, v->n);
     }
+    if (p->op > OC_CEL_IN_STRINGS)
+        put(e, node->pos);
     end(e, at);
 }
 
@@ -296,9 +298,8 @@ static void emit_logic(struct emitter *e, const struct oc_cel_node *node)
 {
     size_t n = 0;
     const struct oc_cel_node *variable = node->op == OC_CEL_OR ? one_of(e, node, &n) : NULL;
-    size_t at = begin(e, variable ? (uint8_t)OC_CEL_IN_STRINGS : node->op, node->pos);
+    size_t at = variable ? begin_pair(e, OC_CEL_IN_STRINGS, variable) : begin(e, node->op, node->pos);
     if (variable) {
-        put_variable(e, variable);
         put(e, n);
         put_one_of(e, node);
     } else {
@@ -420,7 +421,6 @@ int oc_cel_emit(struct oc_cel_build *b, const struct oc_cel_code **ret)
                                  "no room for the program");
     code->src = b->src;
     code->len = (uint32_t)b->len;
-    code->n = (uint32_t)e.n;
     memcpy(code->w, e.w, e.n * sizeof(uint32_t));
     *ret = code;
     return 0;

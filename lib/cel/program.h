@@ -86,22 +86,22 @@ struct outcall_cel_env {
  * Text is two words, offset and length in the source. */
 struct oc_cel_code {
     const char *src;
-    uint32_t len, n;
+    uint32_t len;
     uint32_t w[];
 };
 #define OC_CEL_REG_LOCAL ((uint32_t)1 << 31)
 
-/* Beyond enum oc_cel_op: a variable against a constant, which is what most of every rule is made of. w[2] is
- * the variable, a slot or with OC_CEL_REG_LOCAL a local; w[3] its place. Only for text as the source has it,
- * without escapes. */
+/* Beyond enum oc_cel_op: a variable against a constant, which is what most of every rule is made of. w[1] is
+ * the variable's place, w[2] the variable, a slot or with OC_CEL_REG_LOCAL a local. Only for text as the
+ * source has it, without escapes. Those that may be wrong by themselves have their own place in w[5]. */
 enum oc_cel_code_op {
-    OC_CEL_EQ_STRING = OC_CEL_COLLECT + 1, /* text in w[4] */
+    OC_CEL_EQ_STRING = OC_CEL_COLLECT + 1, /* text in w[3] */
     OC_CEL_NE_STRING,
-    OC_CEL_EQ_INT, /* an int64_t in w[4] and w[5] */
+    OC_CEL_EQ_INT, /* an int64_t in w[3] and w[4] */
     OC_CEL_NE_INT,
-    OC_CEL_IN_STRINGS, /* w[4] texts from w[5] on */
-    OC_CEL_STRING_IN,  /* the text in w[4] is an element of the variable */
-    OC_CEL_STARTS,     /* with the text in w[4] */
+    OC_CEL_IN_STRINGS, /* w[3] texts from w[4] on */
+    OC_CEL_STRING_IN,  /* the text in w[3] is an element of the variable */
+    OC_CEL_STARTS,     /* with the text in w[3] */
     OC_CEL_ENDS,
 };
 

@@ -33,11 +33,11 @@ static bool equals_int(const oc_cel_value *v, const uint32_t *w)
 
 static int one_of(outcall_cel_eval *ev, const uint32_t *w, const oc_cel_value *v, oc_cel_value *tmp)
 {
-    for (uint32_t i = 0; i < w[4]; i++) {
+    for (uint32_t i = 0; i < w[3]; i++) {
         if (ev->budget.steps == 0)
             return out_of_steps(ev, w[1], tmp);
         ev->budget.steps--;
-        if (equals_string(v, oc_cel_word_text(ev->code, w + 5 + (size_t)2 * i)))
+        if (equals_string(v, oc_cel_word_text(ev->code, w + 4 + (size_t)2 * i)))
             return 1;
     }
     return 0;
@@ -45,9 +45,9 @@ static int one_of(outcall_cel_eval *ev, const uint32_t *w, const oc_cel_value *v
 
 static int string_in(outcall_cel_eval *ev, const uint32_t *w, const oc_cel_value *v, oc_cel_value *tmp)
 {
-    struct oc_cel_text t = oc_cel_word_text(ev->code, w + 4);
+    struct oc_cel_text t = oc_cel_word_text(ev->code, w + 3);
     if (v->kind != OUTCALL_CEL_LIST && v->kind != OUTCALL_CEL_MAP) {
-        oc_cel_error(ev, w[1], tmp, OUTCALL_E_TYPE, "no such operation: string in %s",
+        oc_cel_error(ev, w[5], tmp, OUTCALL_E_TYPE, "no such operation: string in %s",
                      oc_cel_kind_name(v->kind));
         return -1;
     }
@@ -65,10 +65,10 @@ static int string_in(outcall_cel_eval *ev, const uint32_t *w, const oc_cel_value
 
 static int starts_or_ends(outcall_cel_eval *ev, const uint32_t *w, const oc_cel_value *v, oc_cel_value *tmp)
 {
-    struct oc_cel_text t = oc_cel_word_text(ev->code, w + 4);
+    struct oc_cel_text t = oc_cel_word_text(ev->code, w + 3);
     bool ends = (w[0] & 0xff) == OC_CEL_ENDS;
     if (v->kind != OUTCALL_CEL_STRING) {
-        oc_cel_error(ev, w[1], tmp, OUTCALL_E_TYPE, "%s() does not take (%s, string)",
+        oc_cel_error(ev, w[5], tmp, OUTCALL_E_TYPE, "%s() does not take (%s, string)",
                      ends ? "endsWith" : "startsWith", oc_cel_kind_name(v->kind));
         return -1;
     }
@@ -83,22 +83,22 @@ static int eval_pair(outcall_cel_eval *ev, const uint32_t *w, oc_cel_value *tmp)
     ev->budget.steps -= cost;
     const oc_cel_value *v = w[2] & OC_CEL_REG_LOCAL ? ev->locals[w[2] & ~OC_CEL_REG_LOCAL] : ev->slots[w[2]];
     if (!v) {
-        (void)oc_cel_slot_value(ev, w[2], w[3], tmp);
+        (void)oc_cel_slot_value(ev, w[2], w[1], tmp);
         return -1;
     }
     switch (op) {
     case OC_CEL_EQ_STRING:
-        return equals_string(v, oc_cel_word_text(ev->code, w + 4));
+        return equals_string(v, oc_cel_word_text(ev->code, w + 3));
     case OC_CEL_NE_STRING:
-        return !equals_string(v, oc_cel_word_text(ev->code, w + 4));
+        return !equals_string(v, oc_cel_word_text(ev->code, w + 3));
     case OC_CEL_IN_STRINGS:
         return one_of(ev, w, v, tmp);
     case OC_CEL_STRING_IN:
         return string_in(ev, w, v, tmp);
     case OC_CEL_EQ_INT:
-        return equals_int(v, w + 4);
+        return equals_int(v, w + 3);
     case OC_CEL_NE_INT:
-        return !equals_int(v, w + 4);
+        return !equals_int(v, w + 3);
     default:
         return starts_or_ends(ev, w, v, tmp);
     }
