@@ -1,9 +1,19 @@
 #!/bin/bash
-# Measures: sudo tests/bench/run.sh [BUILD]. One JSON line per figure, each with its peer measured in the same run.
-# Needs a build (default: build/); starts an engine of its own and removes it. No pass, no fail.
-#   BENCH_ROUNDS=N   repetitions of each figure (default 20)
+# Measures: sudo tests/bench/run.sh [BUILD]          containers; starts an engine of its own and removes it
+#           tests/bench/run.sh policy [BUILD]        expressions and rules; needs neither root nor an engine
+# One JSON line per figure, each with its peer measured in the same run. Needs a build (default: build/). No pass, no fail.
+#   BENCH_ROUNDS=N   repetitions of each figure (default 20, policy 5)
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+part=engine
+case ${1:-} in
+    policy) part=$1; shift ;;
+esac
 export OUTCALL_BUILD=${1:-$root/build}
-[ -x "$OUTCALL_BUILD/cli/outcalld" ] || { echo "run.sh: $OUTCALL_BUILD has no cli/outcalld: build first" >&2; exit 1; }
-exec bash "$root/tests/support/engine.sh" run bash "$root/tests/bench/bench.sh"
+needed=cli/outcalld
+[ "$part" != policy ] || needed=tests/bench/bench-policy
+[ -x "$OUTCALL_BUILD/$needed" ] || { echo "run.sh: $OUTCALL_BUILD has no $needed: build first" >&2; exit 1; }
+case $part in
+    policy) exec bash "$root/tests/bench/policy.sh" ;;
+    *) exec bash "$root/tests/support/engine.sh" run bash "$root/tests/bench/bench.sh" ;;
+esac
