@@ -4,7 +4,7 @@
 #include "outcall/policy.h"
 #include "base/clock.h"
 #include "bench/allocations.h"
-#include "policy/policy.h"
+#include "policy/decide.h"
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,7 +142,7 @@ static bool decide_once(const struct work *w)
 static bool decide_plain_once(const struct work *w)
 {
     outcall_verdict verdict = OUTCALL_VERDICT_INIT;
-    return oc_policy_decide_plain(w->policy, w->context, &verdict, NULL) == 0 &&
+    return oc_policy_decide(w->policy, w->context, OC_DECIDE_PLAIN, &verdict, NULL, NULL) == 0 &&
            verdict.action == OUTCALL_ALLOW;
 }
 
