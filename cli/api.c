@@ -27,6 +27,13 @@ static char *escape(const char *s)
     return escaped;
 }
 
+char *cli_path_part(char *take, const char *part)
+{
+    CLI_FREE char *path = take, *escaped = escape(part);
+    char *longer = NULL;
+    return path && escaped && asprintf(&longer, "%s/%s", path, escaped) >= 0 ? longer : NULL;
+}
+
 char *cli_path_arg(char *take, const char *name, const char *value)
 {
     CLI_FREE char *path = take;
@@ -100,6 +107,16 @@ int cli_call(struct cli *c, const char *method, const char *path, json_t *take_b
     if (outcall_host_client_call(client, method, path, text, &body, &len, &e) < 0)
         return fail_error(c, &e);
     return show_data(c, body, len, ret);
+}
+
+int cli_print_json(struct cli *c, json_t *take)
+{
+    CLI_JSON json_t *data = take;
+    CLI_FREE char *text = data ? json_dumps(data, JSON_COMPACT) : NULL;
+    if (!text)
+        return no_memory(c);
+    fprintf(c->out, "%s\n", text);
+    return EXIT_DONE;
 }
 
 struct lines {

@@ -32,13 +32,12 @@ static const struct opt top_opts[] = {
      .help = "Show the version"},
 };
 
-/* Later verb groups (rules, requests) get a line here. */
 static const struct {
     const struct command *const v;
     const size_t *const n;
 } groups[] = {
-    {container_commands, &container_commands_n},
-    {network_commands, &network_commands_n},
+    {container_commands, &container_commands_n}, {network_commands, &network_commands_n},
+    {rules_commands, &rules_commands_n},         {requests_commands, &requests_commands_n},
     {daemon_commands, &daemon_commands_n},
 };
 
@@ -151,14 +150,18 @@ static int help_command(struct cli *c, const struct command *command)
     opt_print_usage(c->out, command->opts, command->n_opts);
     if (command->operands)
         fprintf(c->out, " %s", command->operands);
-    fprintf(c->out, "\n\n%s.\n\nOptions:\n", command->summary);
+    fprintf(c->out, "\n\n%s.\n", command->summary);
+    if (command->details)
+        fprintf(c->out, "\n%s", command->details);
+    if (command->n_opts > 0)
+        fputs("\nOptions:\n", c->out);
     opt_print(c->out, command->opts, command->n_opts);
     fputs("\nOptions of every command:\n", c->out);
     opt_print(c->out, global_opts, COUNT(global_opts));
     return EXIT_DONE;
 }
 
-/* A bare argument where --name (or --image) would do. */
+/* A bare argument where --name (or --image) would do; for some commands the only way to name it. */
 static int take_operand(struct cli *c, const struct command *command)
 {
     const char **name = command->takes_name ? &c->args.name : NULL;
@@ -166,7 +169,7 @@ static int take_operand(struct cli *c, const struct command *command)
         name = &c->args.image;
     if (!command->takes_after && c->rest.n_after > 0)
         return cli_fail(c, EXIT_USAGE, "unexpected argument \"%s\"", c->rest.after[0]);
-    if (c->rest.n_operands == 0)
+    if (c->rest.n_operands == 0 || command->takes_many)
         return EXIT_DONE;
     if (!name || c->rest.n_operands > 1)
         return cli_fail(c, EXIT_USAGE, "unexpected argument \"%s\"%s", c->rest.operands[name ? 1 : 0],

@@ -11,9 +11,10 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* Every option of every command; a command reads those of its own table. */
 struct args {
     const char *image, *network, *name, *user, *workdir, *entrypoint, *subnet, *gateway;
+    const char *expr, *context, *rules, *reason, *status;
     struct opt_strings env, volumes;
     struct opt_number memory, cpu_shares, cpus, pids, tmp_size, timeout, tail;
-    bool force, follow;
+    bool force, follow, explain, check, write;
 };
 
 struct cli {
@@ -35,11 +36,15 @@ struct command {
     bool takes_name;  /* one bare argument is the same as --name (or --image) */
     bool takes_after; /* "--" and what follows is its own */
     int (*run)(struct cli *c);
+    bool takes_many;     /* any number of bare arguments, in rest.operands */
+    const char *details; /* whole lines for the help text, behind the summary; NULL = none */
 };
 
 /* The rows of one file each; the table of cli.c is made of them. */
-extern const struct command container_commands[], network_commands[], daemon_commands[];
-extern const size_t container_commands_n, network_commands_n, daemon_commands_n;
+extern const struct command container_commands[], network_commands[], rules_commands[], requests_commands[],
+    daemon_commands[];
+extern const size_t container_commands_n, network_commands_n, rules_commands_n, requests_commands_n,
+    daemon_commands_n;
 
 /* All of `outcall` but the process around it. env_socket: $OUTCALL_SOCKET or NULL. */
 int cli_run(int argc, char **argv, const char *env_socket, FILE *out, FILE *err, bool is_terminal);
@@ -56,8 +61,13 @@ int cli_call(struct cli *c, const char *method, const char *path, json_t *take_b
 int cli_stream(struct cli *c, const char *method, const char *path, json_t *take_body,
                int (*on_line)(struct cli *c, const char *line, size_t len, void *userdata), void *userdata);
 
-/* A growing path with query arguments; NULL once memory is out. */
+/* The same answer for a command that asks no daemon: one JSON document and a line end. take: may be NULL,
+ * which is out of memory. An exit status. */
+int cli_print_json(struct cli *c, json_t *take);
+
+/* A growing path with further parts and query arguments; NULL once memory is out. */
 char *cli_path(const char *base);                                    /* new */
+char *cli_path_part(char *take, const char *part);                   /* new; "/" and the part, escaped */
 char *cli_path_arg(char *take, const char *name, const char *value); /* new; value NULL: left out */
 
 static inline void cli_freep(void *p)

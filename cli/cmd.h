@@ -35,4 +35,15 @@ int cmd_stream_failure(struct cli *c, const json_t *line);
 int cmd_log_line(struct cli *c, const char *line, size_t len, void *userdata);
 int cmd_run_pull(struct cli *c);
 
+/* EXIT_DONE when an id was given; else the usage error is told. */
+int cmd_needs_id(struct cli *c);
+/* In each row, puts one text in the place of a list of them: "a, b", or none when it is empty. An exit
+ * status. */
+int cmd_join_members(struct cli *c, json_t *rows, const char *key, const char *none);
+
+/* The commands on rule files, which need no daemon. */
+int cmd_run_check(struct cli *c);
+int cmd_run_test(struct cli *c);
+int cmd_run_fmt(struct cli *c);
+
 #endif

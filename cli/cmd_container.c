@@ -237,18 +237,19 @@ static int run_logs(struct cli *c)
 
 const struct command container_commands[] = {
     {"container", "create", "[NAME] [-- CMD...]", "Create and start a container", create_opts,
-     COUNT(create_opts), true, true, run_create},
-    {"container", "list", NULL, "List the containers", NULL, 0, false, false, run_list},
+     COUNT(create_opts), true, true, run_create, false, NULL},
+    {"container", "list", NULL, "List the containers", NULL, 0, false, false, run_list, false, NULL},
     {"container", "inspect", "[NAME]", "Show all about a container", name_opts, COUNT(name_opts), true, false,
-     run_inspect},
-    {"container", "stop", "[NAME]", "Stop a container", stop_opts, COUNT(stop_opts), true, false, run_stop},
+     run_inspect, false, NULL},
+    {"container", "stop", "[NAME]", "Stop a container", stop_opts, COUNT(stop_opts), true, false, run_stop,
+     false, NULL},
     {"container", "remove", "[NAME]", "Remove a container", remove_opts, COUNT(remove_opts), true, false,
-     run_remove},
+     run_remove, false, NULL},
     {"container", "logs", "[NAME]", "Print what a container has written", logs_opts, COUNT(logs_opts), true,
-     false, run_logs},
+     false, run_logs, false, NULL},
     {"container", "wait", "[NAME]", "Wait for a container to end and print its exit code", name_opts,
-     COUNT(name_opts), true, false, run_wait},
+     COUNT(name_opts), true, false, run_wait, false, NULL},
     {"container", "pull", "[IMAGE]", "Fetch an image from a registry", pull_opts, COUNT(pull_opts), false,
-     false, cmd_run_pull},
+     false, cmd_run_pull, false, NULL},
 };
 const size_t container_commands_n = COUNT(container_commands);

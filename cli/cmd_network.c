@@ -75,11 +75,11 @@ static int run_destroy(struct cli *c)
 
 const struct command network_commands[] = {
     {"network", "create", "[NAME]", "Create a network", create_opts, COUNT(create_opts), true, false,
-     run_create},
-    {"network", "list", NULL, "List the networks", NULL, 0, false, false, run_list},
+     run_create, false, NULL},
+    {"network", "list", NULL, "List the networks", NULL, 0, false, false, run_list, false, NULL},
     {"network", "status", "[NAME]", "Show a network and who is attached", name_opts, COUNT(name_opts), true,
-     false, run_status},
+     false, run_status, false, NULL},
     {"network", "destroy", "[NAME]", "Remove a network without containers", name_opts, COUNT(name_opts), true,
-     false, run_destroy},
+     false, run_destroy, false, NULL},
 };
 const size_t network_commands_n = COUNT(network_commands);

@@ -45,8 +45,8 @@ static int run_events(struct cli *c)
 }
 
 const struct command daemon_commands[] = {
-    {NULL, "status", NULL, "Show how the daemon is", NULL, 0, false, false, run_status},
+    {NULL, "status", NULL, "Show how the daemon is", NULL, 0, false, false, run_status, false, NULL},
     {NULL, "events", NULL, "Print verdicts, container and rule events, one JSON object a line", events_opts,
-     COUNT(events_opts), false, false, run_events},
+     COUNT(events_opts), false, false, run_events, false, NULL},
 };
 const size_t daemon_commands_n = COUNT(daemon_commands);

@@ -39,10 +39,11 @@ static bool is_harmless(uint32_t c)
     return !control && !direction && !line_break;
 }
 
-void out_text(FILE *f, const char *s)
+/* Up to its end or to the character stop; where that was. */
+static const char *out_until(FILE *f, const char *s, char stop)
 {
     const unsigned char *p = (const unsigned char *)s;
-    while (*p) {
+    while (*p && *p != (unsigned char)stop) {
         uint32_t c = 0;
         size_t n = character(p, &c);
         if (n > 0 && is_harmless(c)) {
@@ -53,6 +54,24 @@ void out_text(FILE *f, const char *s)
                 fprintf(f, "\\x%02x", p[i]);
         }
         p += n;
+    }
+    return (const char *)p;
+}
+
+void out_text(FILE *f, const char *s)
+{
+    (void)out_until(f, s, '\0');
+}
+
+void out_lines(FILE *f, const char *s, const char *margin)
+{
+    size_t len = strlen(s);
+    while (len > 0 && s[len - 1] == '\n')
+        len--;
+    for (const char *end = s + len; s < end; s++) {
+        fputs(*s == '\n' ? "" : margin, f);
+        s = out_until(f, s, '\n');
+        fputc('\n', f);
     }
 }
 

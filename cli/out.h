@@ -9,6 +9,8 @@
 /* Text from somewhere else: control characters (also the C1 ones and those that turn the writing direction)
  * and bytes that are no UTF-8 come out as \xNN. */
 void out_text(FILE *f, const char *s);
+/* Text of several lines, each as above and behind the margin. Line breaks that end it are dropped. */
+void out_lines(FILE *f, const char *s, const char *margin);
 size_t out_width(const char *s); /* columns of what out_text writes, one a character */
 
 struct out_column {

@@ -19,5 +19,5 @@ elif [[ $words[CURRENT] == -* ]]; then
 else
     commands=(${(fu)"$(sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z ]*[a-z]\)  .*/\1/p' <<<"$help" |
         cut -d ' ' -f $(($#seen + 1)))"})
-    compadd -- $commands
+    (($#commands)) && compadd -- $commands || _files
 fi

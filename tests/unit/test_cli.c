@@ -164,6 +164,52 @@ START_TEST(sentences)
          "{\"version\":\"0.1.0\"}\n"},
         {"container stop a --json", "{\"name\":\"a\"}", "POST", "/api/v1/container/stop", "{\"name\":\"a\"}",
          "{\"name\":\"a\"}\n"},
+        {"rules list", "[]", "GET", "/api/v1/rules", "-", "No rules are loaded: everything is blocked.\n"},
+        {"rules list",
+         "[{\"id\":\"a\",\"action\":\"allow\",\"priority\":-5,\"agents\":[\"x\",\"y\"],\"hits\":7,"
+         "\"errors\":0,\"file\":\"f.yaml\"},{\"id\":\"b\\u001b\",\"action\":\"block\",\"priority\":100,"
+         "\"agents\":[],\"hits\":0,\"errors\":1,\"file\":\"f.yaml\"}]",
+         "GET", "/api/v1/rules", "-",
+         "ID                       ACTION  PRIORITY  AGENTS   HITS   ERRORS  FILE\n"
+         "a                        allow   -5        x, y     7      0       f.yaml\n"
+         "b\\x1b                    block   100       all      0      1       f.yaml\n"},
+        {"rules show a/b", "{\"id\":\"a\",\"condition\":\"x &&\\n  y\\u001b\\n\",\"reason\":null}", "GET",
+         "/api/v1/rule/a%2Fb", "-", "id:     a\nreason: -\ncondition:\n  x &&\n    y\\x1b\n"},
+        {"rules reload",
+         "{\"files_loaded\":2,\"rules_loaded\":7,\"generation\":3,\"warnings\":[\"a.yaml: odd\\u0007\"]}",
+         "POST", "/api/v1/rules/reload", "-",
+         "warning: a.yaml: odd\\x07\nRules reloaded: 7 from 2 files, generation 3.\n"},
+        {"--json rules list", "[]", "GET", "/api/v1/rules", "-", "[]\n"},
+        {"requests list", "[]", "GET", "/api/v1/requests/rules", "-", "No rule requests found.\n"},
+        {"requests list --status all",
+         "[{\"id\":\"rr-0123456789ab\",\"agent\":\"x\",\"status\":\"pending\",\"created_at\":\"2026\","
+         "\"rules\":[\"a\",\"b\"]}]",
+         "GET", "/api/v1/requests/rules?status=all", "-",
+         "ID                AGENT            STATUS    CREATED               RULES\n"
+         "rr-0123456789ab   x                pending   2026                  a, b\n"},
+        {"requests show rr-1",
+         "{\"id\":\"rr-1\",\"agent\":\"x\",\"status\":\"rejected\",\"created_at\":\"2026\",\"reason\":\"no\","
+         "\"allows\":[\"rule \\\"a\\\" allows: true\"],\"text\":\"t\",\"active_text\":\"a: |\\n\\n  "
+         "b\\u001b[2J\\r\\nStatus:  approved\\n\"}",
+         "GET", "/api/v1/requests/rules/rr-1", "-",
+         "Request: rr-1\nAgent:   x\nStatus:  rejected\nCreated: 2026\nReason:  no\n\nWhat it newly "
+         "allows:\n  rule \"a\" allows: true\n\nWhat becomes active when it is approved:\n  | a: |\n\n  |   "
+         "b\\x1b[2J\\x0d\n  | Status:  approved\n"},
+        {"requests approve rr-1", "{\"id\":\"rr-1\",\"rules_loaded\":9,\"allows\":[]}", "GET",
+         "/api/v1/requests/rules/rr-1", "-",
+         "Request \"rr-1\" approved.\nRules in force: 9.\n\nIn force for its agent from now on:\n  "
+         "nothing\n"},
+        {"--json requests approve rr-1", "{\"id\":\"rr-1\"}", "POST", "/api/v1/requests/rules/rr-1/approve",
+         "-", "{\"id\":\"rr-1\"}\n"},
+        {"requests reject rr-1 --reason too-wide", "{\"id\":\"rr-1\"}", "POST",
+         "/api/v1/requests/rules/rr-1/reject", "{\"reason\":\"too-wide\"}", "Request \"rr-1\" rejected.\n"},
+        {"requests reject rr-1", "{\"id\":\"rr-1\"}", "POST", "/api/v1/requests/rules/rr-1/reject", "{}",
+         "Request \"rr-1\" rejected.\n"},
+        {"rules test --expr 1<2", "", "", "", "", "true\n"},
+        {"rules test --expr size(run.args)==1&&network.port==443 --context "
+         "{\"run\":{\"args\":[\"a\"]},\"network\":{\"port\":443}}",
+         "", "", "", "", "true\n"},
+        {"--json rules test --expr 1>2", "", "", "", "", "{\"result\":false}\n"},
         {"container stop a", "{\"name\":\"a\\u001b[2J\",\"stopped\":true}", "POST", "/api/v1/container/stop",
          "{\"name\":\"a\"}", "Container \"a\\x1b[2J\" stopped.\n"},
     };
@@ -209,6 +255,21 @@ START_TEST(wrong_usage)
         {"container stop \xff", "outcall: an argument is not valid UTF-8\n"},
         {"container pull \xff", "outcall: an argument is not valid UTF-8\n"},
         {"network create", "outcall: a name is missing\n"},
+        {"rules show", "outcall: an id is missing\n"},
+        {"rules show a b", "outcall: unexpected argument \"b\"\n"},
+        {"rules list a", "outcall: unexpected argument \"a\"\n"},
+        {"rules chekc", "outcall: unknown command \"rules chekc\"; did you mean \"rules check\"?\n"},
+        {"rules check", "outcall: a directory or file is missing\n"},
+        {"rules test", "outcall: --expr or --rules is required\n"},
+        {"rules test --expr a --rules b", "outcall: --expr and --rules do not go together\n"},
+        {"rules test --expr a --explain", "outcall: --explain goes with --rules\n"},
+        {"rules fmt", "outcall: a file is missing; \"-\" is standard input\n"},
+        {"rules fmt --check --write a", "outcall: --check and --write do not go together\n"},
+        {"rules fmt --write -", "outcall: --write: standard input is no file\n"},
+        {"requests show", "outcall: an id is missing\n"},
+        {"requests approve", "outcall: an id is missing\n"},
+        {"requests reject --reason x", "outcall: an id is missing\n"},
+        {"requests reject rr-1 --reason \xff", "outcall: an argument is not valid UTF-8\n"},
         {"status --version", "outcall: unknown option --version\n"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -269,20 +330,28 @@ START_TEST(how_long_the_daemon_may_take)
 }
 END_TEST
 
+static void check_help(const struct command *commands, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char line[64];
+        ck_assert_int_eq(run("", "help"), 0);
+        ck_assert_ptr_nonnull(strstr(out, commands[i].summary));
+        snprintf(line, sizeof(line), "%s %s --nonsense --help", commands[i].group, commands[i].name);
+        ck_assert_int_eq(run("", line), 0);
+        for (size_t o = 0; o < commands[i].n_opts; o++)
+            ck_assert_ptr_nonnull(strstr(out, commands[i].opts[o].help));
+        ck_assert(!commands[i].details || strstr(out, commands[i].details));
+    }
+}
+
 START_TEST(help_and_version)
 {
     ck_assert_int_eq(run("", "--version"), 0);
     ck_assert_str_eq(out, "outcall 0.1.0\n");
-    ck_assert_int_eq(run("", "--help"), 0);
-    for (size_t i = 0; i < container_commands_n; i++) {
-        char line[64];
-        ck_assert_ptr_nonnull(strstr(out, container_commands[i].summary));
-        snprintf(line, sizeof(line), "container %s --nonsense --help", container_commands[i].name);
-        ck_assert_int_eq(run("", line), 0);
-        for (size_t o = 0; o < container_commands[i].n_opts; o++)
-            ck_assert_ptr_nonnull(strstr(out, container_commands[i].opts[o].help));
-        ck_assert_int_eq(run("", "help"), 0);
-    }
+    check_help(container_commands, container_commands_n);
+    check_help(network_commands, network_commands_n);
+    check_help(rules_commands, rules_commands_n);
+    check_help(requests_commands, requests_commands_n);
     ck_assert_int_eq(run("", "network -h"), 0);
     ck_assert_ptr_nonnull(strstr(out, "network destroy"));
     ck_assert_ptr_null(strstr(out, "container create"));
