@@ -122,12 +122,12 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_cel_env_function(outcall_cel_env *e, c
 /* Compiles len bytes of src (UTF-8, copied). env may be NULL: no check, every name dynamic; else it is kept
  * by reference and frozen. lim may be NULL; only max_source_bytes and max_depth matter. *ret: new,
  * outcall_cel_unref. OUTCALL_E_SYNTAX: malformed; _LIMIT: too long, too deep, more than 65 536 parts;
- * _UNDECLARED: unknown variable or function (the text names the nearest known one); _TYPE: with the declared
- * types of env, some part of src can only be an error, or compares what is never equal ("a" == 1, but not
- * 1 == 1.0; nor what is dyn); or a constant regular expression is wrong. These two only with an env that is
- * checked. _INVALID: an argument is NULL, lim->version is unknown or a limit too large; _NO_MEMORY. err->line
- * and err->column (1-based; columns count code points) say where, err->text what was expected. Any thread.
- * Since 0.1.0. */
+ * _UNDECLARED: unknown variable or function (the text names the nearest known one); _TYPE: by the declared
+ * types, some part of src can only be an error, or compares what is never equal ("a" == 1, but not 1 == 1.0,
+ * nor what is dyn), or a constant regular expression is wrong, or a constant time zone is none of the
+ * system's. These two only with an env that is checked. _INVALID: an argument is NULL, lim->version is
+ * unknown or a limit too large; _NO_MEMORY. err->line and err->column (1-based; columns count code points)
+ * say where, err->text what was found and expected. Reads zone files. Any thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_cel_compile(outcall_cel **ret, outcall_cel_env *env,
                                                       const char *src, size_t len,
                                                       const outcall_cel_limits *lim, outcall_error *err);
@@ -199,8 +199,8 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_cel_new_map(outcall_cel_eval *ev, cons
  * index out of range), _UNDECLARED (variable without a value, unknown function), _TYPE (no such operation on
  * these types) or _INVALID (division by zero, overflow, malformed text, regular expression); _LIMIT: steps or
  * memory are used up, which nothing absorbs; _NO_MEMORY. err says what and where, as for outcall_cel_compile.
- * Never blocks, except that a named time zone is read from the system's zone files. One thread per ev. Since
- * 0.1.0. */
+ * Never blocks, except that a time zone is read from the system's zone files; one with a constant name was
+ * read when the program was compiled. One thread per ev. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_cel_run(const outcall_cel *c, outcall_cel_eval *ev,
                                                   const outcall_cel_value **ret, outcall_error *err);
 /* The same for an expression that must give a bool: *ret is 1 or 0; OUTCALL_E_TYPE when it is another kind.

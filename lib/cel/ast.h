@@ -72,8 +72,8 @@ struct oc_cel_node {
         } refs;
         const struct oc_cel_func *fn;
     } u;
-    uint32_t custom; /* CALL: 1 + index of the first function of the environment, 0 = none */
-    void *extra;     /* CALL of matches with a constant pattern: the compiled one */
+    uint32_t custom;   /* CALL: 1 + index of the first function of the environment, 0 = none */
+    const void *extra; /* CALL with a constant pattern or time zone: the compiled one */
 };
 
 #define OC_CEL_SOURCE_MAX ((size_t)64 << 10) /* bytes, unless asked otherwise */

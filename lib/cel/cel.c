@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "cel/program.h"
 #include "cel/regex.h"
+#include "cel/time.h"
 #include "core/error.h"
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +46,7 @@ int oc_cel_unit_init(struct oc_cel_unit *u, outcall_cel_env *env)
 void oc_cel_unit_done(struct oc_cel_unit *u)
 {
     oc_cel_regex_free_all(u->regexes);
+    oc_cel_zone_free_all(u->zones);
     oc_cel_names_unref(u->names);
     (void)outcall_cel_env_unref(u->env);
     oc_cel_arena_done(&u->arena);

@@ -7,7 +7,8 @@ static bool date(struct oc_cel_call *c, struct oc_cel_date *ret)
 {
     int64_t offset = 0;
     if (c->n > 1) {
-        int r = oc_cel_zone_offset(c->args[1]->s, c->args[1]->n, c->args[0]->i, &offset);
+        int r = c->extra ? oc_cel_zone_at(c->extra, c->args[0]->i, &offset)
+                         : oc_cel_zone_offset(c->args[1]->s, c->args[1]->n, c->args[0]->i, &offset);
         if (r == OUTCALL_E_NO_MEMORY)
             oc_cel_fatal(c->ev, c->pos, c->out, r);
         else if (r < 0)
@@ -82,3 +83,11 @@ const struct oc_cel_func oc_cel_time_funcs[] = {
     {"getMilliseconds", "r:i", OC_CEL_MEMBER, rest_milliseconds},
     {NULL, NULL, 0, NULL},
 };
+
+bool oc_cel_takes_zone(const struct oc_cel_func *f)
+{
+    for (const struct oc_cel_func *one = oc_cel_time_funcs; one->name; one++)
+        if (one == f)
+            return true;
+    return false;
+}

@@ -111,6 +111,7 @@ struct oc_cel_unit {
     struct oc_cel_names *names;
     struct oc_cel_arena arena;
     struct oc_cel_regex *regexes; /* those of constant patterns */
+    struct oc_cel_zone *zones;    /* those of constant names */
 };
 OC_NODISCARD int oc_cel_unit_init(struct oc_cel_unit *u, outcall_cel_env *env);
 void oc_cel_unit_done(struct oc_cel_unit *u);
@@ -125,8 +126,8 @@ struct outcall_cel {
     const struct oc_cel_code *code;
 };
 
-/* One compilation: what the parser made and the steps after it fill in. Names and regexes outlive it, the
- * tree lives in its arena and borrows from src. */
+/* One compilation: what the parser made and the steps after it fill in. Names, regexes and zones outlive it,
+ * the tree lives in its arena and borrows from src. */
 struct oc_cel_build {
     outcall_cel_env *env; /* NULL: none */
     bool checked;         /* against the env's declarations */

@@ -3,6 +3,7 @@
 #include "cel/near.h"
 #include "cel/program.h"
 #include "cel/regex.h"
+#include "cel/time.h"
 #include "core/error.h"
 #include <stdio.h>
 #include <string.h>
@@ -302,21 +303,27 @@ static int resolve_call(struct resolver *r, struct oc_cel_node *node, const stru
     return !r->b->checked || node->u.fn || node->custom ? 0 : unknown_function(r, node, scope);
 }
 
-/* A constant pattern is compiled now; a wrong one stays for the evaluation, unless there is a check. */
-static int prepare_regex(struct resolver *r, struct oc_cel_node *node)
+/* A constant pattern or time zone is prepared now, for all runs. A wrong one stays for the evaluation, unless
+ * there is a check, and no function of the environment that may make sense of it. */
+static int prepare_call(struct resolver *r, struct oc_cel_node *node)
 {
-    if (!node->u.fn || node->u.fn->impl != oc_cel_matches || node->n != 2 ||
-        node->kids[1]->op != OC_CEL_CONST || node->kids[1]->u.value.kind != OUTCALL_CEL_STRING)
+    bool pattern = node->u.fn && node->u.fn->impl == oc_cel_matches;
+    if ((!pattern && !oc_cel_takes_zone(node->u.fn)) || node->n != 2 || node->kids[1]->op != OC_CEL_CONST ||
+        node->kids[1]->u.value.kind != OUTCALL_CEL_STRING)
         return 0;
+    const oc_cel_value *text = &node->kids[1]->u.value;
     struct oc_cel_regex *re = NULL;
-    char why[OC_CEL_REGEX_TEXT];
-    int e = oc_cel_regex_new(node->kids[1]->u.value.s, node->kids[1]->u.value.n, &re, why);
-    if (e == OUTCALL_E_INVALID)
-        return r->b->checked ? fail(r, node->kids[1], OUTCALL_E_TYPE, "regular expression: ", why) : 0;
+    const struct oc_cel_zone *zone = NULL;
+    char why[OC_CEL_REGEX_TEXT] = "no such name";
+    int e = pattern ? oc_cel_regex_new(text->s, text->n, &re, why)
+                    : oc_cel_zone_get(&r->b->unit->zones, text->s, text->n, &zone);
+    if (e == OUTCALL_E_INVALID && r->b->checked && !node->custom)
+        return fail(r, node->kids[1], OUTCALL_E_TYPE, pattern ? "regular expression: " : "time zone: ", why);
     if (e < 0)
-        return oc_no_memory(r->b->err);
-    oc_cel_regex_push(&r->b->unit->regexes, re);
-    node->extra = re;
+        return e == OUTCALL_E_INVALID ? 0 : oc_no_memory(r->b->err);
+    if (re)
+        oc_cel_regex_push(&r->b->unit->regexes, re);
+    node->extra = pattern ? (const void *)re : zone;
     return 0;
 }
 
@@ -361,7 +368,7 @@ static int resolve(struct resolver *r, struct oc_cel_node *node, const struct sc
     for (uint32_t i = 0; i < node->n && e == 0; i++)
         e = resolve(r, node->kids[i], scope, locals);
     if (e == 0 && node->op == OC_CEL_CALL)
-        e = prepare_regex(r, node);
+        e = prepare_call(r, node);
     if (e == 0 && node->op == OC_CEL_LIST)
         e = fold_list(r, node);
     return e;

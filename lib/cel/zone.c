@@ -60,6 +60,14 @@ struct tzif { /* the 64-bit block */
     size_t rule_len;
 };
 
+struct oc_cel_zone {
+    struct oc_cel_zone *next;
+    char name[ZONE_NAME];
+    int64_t offset; /* where there is no data */
+    char *data;
+    struct tzif rules;
+};
+
 static bool open_block(const unsigned char *p, size_t len, struct tzif *z)
 {
     size_t at = 0, n[6] = {0};
@@ -216,26 +224,70 @@ static bool offset_at(const struct tzif *z, int64_t at, int64_t *ret)
     return true;
 }
 
-int oc_cel_zone_offset(const char *name, size_t len, int64_t at, int64_t *ret)
+/* The zone of that name, which is there to be freed with free(z->data). */
+static int load(const char *name, size_t len, struct oc_cel_zone *z)
 {
-    if (fixed_offset(name, len, ret))
+    if (fixed_offset(name, len, &z->offset) || (len == 3 && memcmp(name, "UTC", 3) == 0))
         return 0;
-    if (len == 3 && memcmp(name, "UTC", 3) == 0) {
-        *ret = 0;
-        return 0;
-    }
     if (!name_is_safe(name, len))
         return OUTCALL_E_INVALID;
     char path[sizeof(ZONES) + ZONE_NAME] = ZONES;
     memcpy(path + sizeof(ZONES) - 1, name, len);
     path[sizeof(ZONES) - 1 + len] = 0;
-    OC_FREE char *data = NULL;
     size_t data_len = 0;
-    int r = oc_read_file(AT_FDCWD, path, ZONE_MAX, &data, &data_len);
-    if (r == OUTCALL_E_NO_MEMORY)
+    int r = oc_read_file(AT_FDCWD, path, ZONE_MAX, &z->data, &data_len);
+    if (r < 0)
+        return r == OUTCALL_E_NO_MEMORY ? r : OUTCALL_E_INVALID;
+    if (open_block((const unsigned char *)z->data, data_len, &z->rules))
+        return 0;
+    free(z->data);
+    z->data = NULL;
+    return OUTCALL_E_INVALID;
+}
+
+int oc_cel_zone_get(struct oc_cel_zone **list, const char *name, size_t len, const struct oc_cel_zone **ret)
+{
+    for (const struct oc_cel_zone *z = *list; z; z = z->next)
+        if (strlen(z->name) == len && memcmp(z->name, name, len) == 0) {
+            *ret = z;
+            return 0;
+        }
+    struct oc_cel_zone *new = calloc(1, sizeof(*new));
+    if (!new)
+        return OUTCALL_E_NO_MEMORY;
+    int r = load(name, len, new);
+    if (r < 0) {
+        free(new);
         return r;
-    struct tzif z = {0};
-    if (r < 0 || !open_block((const unsigned char *)data, data_len, &z) || !offset_at(&z, at, ret))
-        return OUTCALL_E_INVALID;
+    }
+    memcpy(new->name, name, len);
+    new->next = *list;
+    *ret = *list = new;
     return 0;
+}
+
+void oc_cel_zone_free_all(struct oc_cel_zone *list)
+{
+    while (list) {
+        struct oc_cel_zone *next = list->next;
+        free(list->data);
+        free(list);
+        list = next;
+    }
+}
+
+int oc_cel_zone_at(const struct oc_cel_zone *z, int64_t at, int64_t *ret)
+{
+    *ret = z->offset;
+    return !z->data || offset_at(&z->rules, at, ret) ? 0 : OUTCALL_E_INVALID;
+}
+
+int oc_cel_zone_offset(const char *name, size_t len, int64_t at, int64_t *ret)
+{
+    struct oc_cel_zone z = {.offset = 0};
+    int r = load(name, len, &z);
+    if (r == 0)
+        r = oc_cel_zone_at(&z, at, ret);
+    free(z.data);
+    return r;
 }

@@ -80,6 +80,33 @@ START_TEST(regular_expressions)
 }
 END_TEST
 
+/* A run that reads a zone's file needs memory for it: one with a constant name needs none. */
+START_TEST(constant_zones_are_read_once)
+{
+    static const char *const exprs[] = {"timestamp(0).getHours('Europe/Berlin')", "timestamp(0).getHours(z)"};
+    for (size_t i = 0; i < 2; i++) {
+        outcall_cel *program = NULL;
+        outcall_cel_eval *ev = NULL;
+        const outcall_cel_value *v = NULL;
+        int64_t hours = 0;
+        ck_assert_int_eq(outcall_cel_compile(&program, NULL, exprs[i], strlen(exprs[i]), NULL, NULL), 0);
+        ck_assert_int_eq(outcall_cel_eval_new(&ev, NULL), 0);
+        ck_assert_int_eq(outcall_cel_bind_string(ev, "z", "Europe/Berlin", 13), 0);
+        ck_assert_int_eq(outcall_cel_run(program, ev, &v, NULL), 0);
+        ck_assert_int_eq(outcall_cel_get_int(v, &hours), 0);
+        ck_assert_int_eq(hours, 1);
+        failmalloc_arm(1);
+        int r = outcall_cel_run(program, ev, &v, NULL);
+        bool fired = failmalloc_fired();
+        failmalloc_arm(0);
+        ck_assert_int_eq(fired, i == 1);
+        ck_assert_int_eq(r, i == 1 ? OUTCALL_E_NO_MEMORY : 0);
+        (void)outcall_cel_eval_free(ev);
+        (void)outcall_cel_unref(program);
+    }
+}
+END_TEST
+
 START_TEST(times)
 {
     cases_run("times.txt", 100, outcome);
@@ -376,5 +403,6 @@ START_TEST(unknown_names_are_refused_with_an_environment)
 END_TEST
 
 UNIT_MAIN("cel", refuses_with_a_place, refuses_what_is_no_text, evaluates, regular_expressions, times,
-          limits_of_depth, limits_of_length, limits_of_number, limits_of_an_environment, limits_of_cost,
-          patterns_that_take_for_ever, out_of_memory, unknown_names_are_refused_with_an_environment)
+          constant_zones_are_read_once, limits_of_depth, limits_of_length, limits_of_number,
+          limits_of_an_environment, limits_of_cost, patterns_that_take_for_ever, out_of_memory,
+          unknown_names_are_refused_with_an_environment)

@@ -210,6 +210,8 @@ START_TEST(out_of_memory)
     static const struct try tries[] = {
         {"grid.map(r, r.filter(x, x > 0)).all(r, size(r) > 0) && has(m.x.y) && a.b.matches('^a+$')", 0},
         {"f([a.b], {1: 'x'})[0] + f(3) == grid[0][1] || a.b in m", 0},
+        {"timestamp(0).getHours('Europe/Berlin') + timestamp(1).getHours('Europe/Berlin') == f(1)", 0},
+        {"timestamp(0).getHours('Europe/Nowhere') == 1", OUTCALL_E_TYPE},
         {"f([a.b], {1: 2}) == [1]", OUTCALL_E_TYPE},
         {"grid.all(r, r == 'x')", OUTCALL_E_TYPE},
         {"a.b.matches('(')", OUTCALL_E_TYPE},
