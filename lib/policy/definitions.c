@@ -186,17 +186,49 @@ static int unknown(const struct oc_definitions *d, const oc_yaml *node, const st
 static int write_out(struct oc_definitions *d, const oc_yaml *node, unsigned depth, struct oc_buf *out,
                      outcall_error *err);
 
+/* What is wrong with a definition itself, and not with one that it uses, is said in its name. */
+static int refuse(struct oc_definitions *d, const struct oc_definition *def, int code,
+                  const outcall_error *said, outcall_error *err)
+{
+    char shown[OC_SHOWN_SIZE];
+    if (d->told)
+        (void)oc_fail(err, code, "%s", said->text);
+    else
+        (void)oc_fail(err, code, "definition \"%s\": %s", oc_shown(shown, def->node->key->text), said->text);
+    oc_error_at(err, NULL, said->line, said->column);
+    d->told = true;
+    return code;
+}
+
+static int check_node(const oc_yaml *node, outcall_error *err)
+{
+    if (!oc_definition_name(node->key->text, node->key->len))
+        return oc_yaml_fail(err, OUTCALL_E_SYNTAX, node->key,
+                            "a name is a letter or \"_\", then letters, digits and \"_\", at most %d in all",
+                            NAME_MAX_BYTES);
+    if (node->type != OC_YAML_SCALAR || oc_place_trimmed(node) == 0 || oc_yaml_is_null(node))
+        return oc_yaml_fail(err, OUTCALL_E_SYNTAX, node, "expected an expression, got %s",
+                            node->len > 0 || node->type != OC_YAML_SCALAR ? oc_yaml_type_name(node)
+                                                                          : "nothing");
+    return 0;
+}
+
 static int expand(struct oc_definitions *d, struct oc_definition *def, unsigned depth, outcall_error *err)
 {
+    outcall_error said = OUTCALL_ERROR_INIT;
     if (def->state == OC_DEFINITION_BAD)
         return 1;
     if (def->state == OC_DEFINITION_READY)
         return 0;
     def->state = OC_DEFINITION_ACTIVE;
-    int r = write_out(d, def->node, depth, &def->text, err);
-    def->state = r == 0 ? OC_DEFINITION_READY : OC_DEFINITION_BAD;
+    int r = check_node(def->node, &said);
+    if (r == 0)
+        r = write_out(d, def->node, depth, &def->text, &said);
     d->bytes += def->text.len;
-    return r;
+    if (r == 0 && d->check)
+        r = d->check(d->userdata, def, &said);
+    def->state = r == 0 ? OC_DEFINITION_READY : OC_DEFINITION_BAD;
+    return r < 0 ? refuse(d, def, r, &said, err) : r;
 }
 
 /* The $name of the scan: its definition, ready. */
@@ -248,6 +280,7 @@ static int write_out(struct oc_definitions *d, const oc_yaml *node, unsigned dep
 
 int oc_definition_expand(struct oc_definitions *d, struct oc_definition *def, outcall_error *err)
 {
+    d->told = false;
     return expand(d, def, 0, err);
 }
 
@@ -273,25 +306,17 @@ void oc_expanded_place(const struct oc_definitions *d, const oc_yaml *node, size
     struct scan scan = {.s = node->text, .len = oc_place_trimmed(node)};
     size_t here = 0; /* at, in node's own text */
     while (next_piece(&scan)) {
-        size_t plain = scan.dollar - scan.from;
-        const struct oc_definition *def =
-            scan.end > scan.dollar
-                ? oc_definition_find(d, scan.s + scan.dollar + 1, scan.end - scan.dollar - 1)
-                : NULL;
+        size_t plain = scan.dollar - scan.from, written = 0;
+        const struct oc_definition *def = NULL;
+        if (scan.end > scan.dollar)
+            def = oc_definition_find(d, scan.s + scan.dollar + 1, scan.end - scan.dollar - 1);
         here = scan.from + OC_MIN(at, plain);
         if (at < plain || !def)
             break;
-        at -= plain;
-        if (at > 0 && at <= def->text.len) { /* within its parentheses */
-            node = def->node;
-            at--;
-            scan = (struct scan){.s = node->text, .len = oc_place_trimmed(node)};
-            continue;
-        }
-        size_t written = def->text.len + 1 + strlen(closing(def->node));
-        if (at < written)
+        written = 1 + def->text.len + strlen(closing(def->node));
+        if (at - plain < written)
             break;
-        at -= written;
+        at -= plain + written;
     }
     oc_place_in_scalar(d->data, d->len, node, here, ret_line, ret_column);
 }

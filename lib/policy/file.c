@@ -49,7 +49,6 @@ static int read_id(void *userdata, const oc_yaml *v, outcall_error *err)
             "\"%s\" is no id: a letter or digit, then letters, digits, \"_\", \".\", \"-\", at "
             "most %d in all",
             oc_shown(shown, v->text), OC_RULE_ID_MAX);
-    r->id = v->text;
     int64_t other = oc_policy_find(p, v->text, v->len);
     if (other >= 0)
         return oc_yaml_fail(err, OUTCALL_E_EXISTS, v, "the id is already used at %s:%d",
@@ -223,10 +222,11 @@ static int place_error(struct file *f, const oc_yaml *node, const char *text, si
     return code;
 }
 
-/* Counts what was written out since `before`. */
-static int count_expanded(struct file *f, const oc_yaml *node, size_t before, outcall_error *err)
+/* Counts what was written out since the last time. */
+static int count_expanded(struct file *f, const oc_yaml *node, outcall_error *err)
 {
-    f->l->expanded += f->definitions.bytes - before;
+    f->l->expanded += f->definitions.bytes;
+    f->definitions.bytes = 0;
     if (f->l->expanded > OC_SET_BYTES_MAX)
         return oc_yaml_fail(err, OUTCALL_E_LIMIT, node,
                             "the set of rules is larger than 64 MiB with its definitions written out");
@@ -239,10 +239,9 @@ static int compile(struct reader *r, outcall_error *err)
     struct outcall_policy *p = r->f->l->p;
     const char *text = NULL;
     size_t len = 0;
-    size_t before = r->f->definitions.bytes;
     int e = oc_expand(&r->f->definitions, r->condition, &text, &len, err);
     if (e == 0)
-        e = count_expanded(r->f, r->condition, before, err);
+        e = count_expanded(r->f, r->condition, err);
     if (e != 0) /* 1: it uses a definition that was refused */
         return e;
     bool written_out = text != r->condition->text;
@@ -286,6 +285,9 @@ static int read_rule(struct reader *r, const oc_yaml *node, outcall_error *err)
         {"reason", false, read_reason}, {"agents", false, read_agents},
         {"egress", false, read_egress},
     };
+    const oc_yaml *id = oc_yaml_get(node, "id");
+    if (id && id->type == OC_YAML_SCALAR && oc_keys_id(id->text, id->len))
+        r->id = id->text; /* first of all: what else is wrong is said in its name */
     int e = oc_keys_type(node, OC_YAML_MAPPING, err);
     if (e == 0)
         e = oc_keys_read(node, keys, OC_ARRAY_SIZE(keys), r, err);
@@ -319,21 +321,13 @@ static int read_rules(struct file *f, const oc_yaml *rules)
 }
 
 /* Each by itself: a parenthesis too many, an unknown name must not wait for a rule that uses it. */
-static int read_definition(struct file *f, struct oc_definition *def, outcall_error *err)
+static int check_definition(void *userdata, const struct oc_definition *def, outcall_error *err)
 {
+    struct file *f = userdata;
     outcall_error said = OUTCALL_ERROR_INIT;
-    const char *text = NULL;
-    size_t len = 0, before = f->definitions.bytes;
     outcall_cel *program = NULL;
-    if (!oc_definition_name(def->node->key->text, def->node->key->len))
-        return oc_yaml_fail(err, OUTCALL_E_SYNTAX, def->node->key,
-                            "expected a letter or \"_\", then letters, digits and \"_\", at most 64 in all");
-    int e = oc_keys_text(def->node, OC_EXPANDED_MAX, &text, &len, err);
-    if (e == 0)
-        e = oc_definition_expand(&f->definitions, def, err);
-    if (e == 0)
-        e = count_expanded(f, def->node, before, err);
-    if (e != 0)
+    int e = count_expanded(f, def->node, err);
+    if (e < 0)
         return e;
     e = outcall_cel_compile(&program, f->l->p->env, def->text.data, def->text.len, NULL, &said);
     (void)outcall_cel_unref(program);
@@ -346,19 +340,10 @@ static int read_definitions(struct file *f, const oc_yaml *node)
     bool ok = !node || oc_keys_type(node, OC_YAML_MAPPING, &e) == 0;
     int r = ok ? 0 : oc_load_refuse(f->l, &e, f->name);
     for (const oc_yaml *one = node && ok ? node->first : NULL; one && r == 0; one = one->next) {
-        outcall_error said = OUTCALL_ERROR_INIT, whole = OUTCALL_ERROR_INIT;
-        char shown[OC_SHOWN_SIZE];
+        outcall_error said = OUTCALL_ERROR_INIT;
         struct oc_definition *def = oc_definition_find(&f->definitions, one->key->text, one->key->len);
-        int code = def ? read_definition(f, def, &said) : OUTCALL_E_INTERNAL;
-        if (code == 0)
-            continue;
-        if (def)
-            def->state = OC_DEFINITION_BAD;
-        if (code > 0)
-            continue;
-        (void)oc_fail(&whole, code, "definition \"%s\": %s", oc_shown(shown, one->key->text), said.text);
-        oc_error_at(&whole, NULL, said.line, said.column);
-        r = oc_load_refuse(f->l, &whole, f->name);
+        if (def && oc_definition_expand(&f->definitions, def, &said) < 0)
+            r = oc_load_refuse(f->l, &said, f->name);
     }
     return r;
 }
@@ -420,6 +405,8 @@ static int read_parts(struct file *f, oc_yaml *root)
     const oc_yaml *definitions = oc_yaml_get(root, "definitions");
     const oc_yaml *mapping = definitions && definitions->type == OC_YAML_MAPPING ? definitions : NULL;
     int r = oc_definitions_init(&f->definitions, f->data, f->len, mapping);
+    f->definitions.check = check_definition;
+    f->definitions.userdata = f;
     if (r == 0)
         r = read_definitions(f, definitions);
     if (r == 0)

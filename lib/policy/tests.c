@@ -50,7 +50,12 @@ static int read_test(struct oc_loader *l, const oc_yaml *node, struct test *ret,
                                          {"context", false, read_context},
                                          {"expect", true, read_expect},
                                          {"rule", false, read_rule}};
+    const oc_yaml *name = oc_yaml_get(node, "name");
     *ret = (struct test){.name = NULL};
+    if (name && name->type == OC_YAML_SCALAR && oc_place_trimmed(name) <= TEST_NAME_MAX) {
+        ret->name = name->text; /* first of all: what else is wrong is said in its name */
+        ret->name_len = oc_place_trimmed(name);
+    }
     outcall_context_reset(l->context);
     int r = oc_keys_type(node, OC_YAML_MAPPING, err);
     if (r == 0)
