@@ -5,7 +5,11 @@
 #include "policy/index.h"
 #include "unit/unit.h"
 
-#define SETS     20000 /* of one round */
+#ifdef __SANITIZE_ADDRESS__
+    #define SETS 2000
+#else
+    #define SETS 20000 /* of one round */
+#endif
 #define ROUNDS   6
 #define CONTEXTS 3 /* of one set */
 
