@@ -134,6 +134,24 @@ static int make_api(outcall_daemon *d, outcall_error *err)
     return outcall_host_api_new(&d->api, &api, err);
 }
 
+static int make_agents(outcall_daemon *d, outcall_error *err)
+{
+    const struct oc_config *c = &d->config;
+    outcall_agent_server_options o = OUTCALL_AGENT_SERVER_OPTIONS_INIT;
+    o.agents_dir = d->agents_dir;
+    o.log = d->log;
+    o.policy = d->policy;
+    o.requests = d->requests;
+    o.eval_timeout_ms = (unsigned)c->agent_timeout_ms;
+    o.check_rate_n = c->agent_perm_rate_n;
+    o.check_rate_window_s = c->agent_perm_rate_window_s;
+    o.request_rate_n = c->agent_rule_rate_n;
+    o.request_rate_window_s = c->agent_rule_rate_window_s;
+    o.on_decision = oc_daemon_record;
+    o.userdata = d;
+    return outcall_agent_server_new(&d->agents, &o, err);
+}
+
 static int make_parts(outcall_daemon *d, outcall_error *err)
 {
     outcall_docker_options docker = OUTCALL_DOCKER_OPTIONS_INIT;
@@ -147,11 +165,8 @@ static int make_parts(outcall_daemon *d, outcall_error *err)
         r = make_denylist(d, err);
     if (r == 0)
         r = outcall_networks_new(&d->networks, d->docker, d->config.subnet_block, err);
-    outcall_agent_server_options agents = OUTCALL_AGENT_SERVER_OPTIONS_INIT;
-    agents.agents_dir = d->agents_dir;
-    agents.log = d->log;
     if (r == 0)
-        r = outcall_agent_server_new(&d->agents, &agents, err);
+        r = make_agents(d, err);
     if (r == 0)
         r = make_containers(d, err);
     return r < 0 ? r : make_api(d, err);

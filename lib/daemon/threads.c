@@ -18,6 +18,21 @@ static int hook_open(void *userdata, const char *name, char *ret_path, size_t si
     return outcall_agent_server_open(d->agents, name, ret_path, size, err);
 }
 
+static void hook_identify(void *userdata, const char *name, const outcall_identity *who)
+{
+    outcall_daemon *d = userdata;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    if (outcall_agent_server_identify(d->agents, name, who, &err) < 0) /* then nobody answers, which blocks */
+        oc_log_error(d->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &err, "the agent of \"%s\" gets no answers",
+                     name);
+}
+
+static void hook_stopped(void *userdata, const char *name)
+{
+    outcall_daemon *d = userdata;
+    outcall_agent_server_stopped(d->agents, name);
+}
+
 static void hook_close(void *userdata, const char *name)
 {
     outcall_daemon *d = userdata;
@@ -44,7 +59,12 @@ static void hook_sweep(void *userdata, int (*keep)(void *keep_userdata, const ch
 
 outcall_agent_hooks oc_daemon_agent_hooks(outcall_daemon *d)
 {
-    return (outcall_agent_hooks){.open = hook_open, .close = hook_close, .sweep = hook_sweep, .userdata = d};
+    return (outcall_agent_hooks){.open = hook_open,
+                                 .identify = hook_identify,
+                                 .stopped = hook_stopped,
+                                 .close = hook_close,
+                                 .sweep = hook_sweep,
+                                 .userdata = d};
 }
 
 static void *run_agents(void *arg)

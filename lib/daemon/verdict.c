@@ -11,9 +11,7 @@ void oc_daemon_record(void *userdata, const outcall_decision *d)
 {
     const outcall_daemon *daemon = userdata;
     const outcall_verdict *v = d->v;
-    int level = d->failure || v->rule_error ? OUTCALL_LOG_WARN
-                : v->log                    ? OUTCALL_LOG_INFO
-                                            : OUTCALL_LOG_DEBUG;
+    int level = d->failure || v->rule_error ? OUTCALL_LOG_WARN : OUTCALL_LOG_INFO;
     oc_log(daemon->log, level, "verdict",
            "%s %s: container %s, agent %s, target \"%s\", rule %s%s%s, generation %llu, %llu us",
            d->allowed ? "allowed" : "blocked", d->action_type, or_none(d->container), or_none(d->agent),
