@@ -203,8 +203,11 @@ static int prepare(outcall_requests *s, const char *agent, const char *yaml, siz
         return oc_fail_kind(err, OUTCALL_E_LIMIT, OUTCALL_KIND_TOO_LARGE,
                             "the rule file has more than %zu bytes", s->file_max_bytes);
     int e = oc_request_check(agent, yaml, len, in_force, &r->active, err);
-    if (e < 0)
+    if (e < 0) {
+        if (err && err->kind == OUTCALL_KIND_NONE && e != OUTCALL_E_NO_MEMORY)
+            err->kind = OUTCALL_KIND_RULES_INVALID;
         return e;
+    }
     (void)oc_copy(r->agent, sizeof(r->agent), agent, strlen(agent));
     oc_rfc3339(time(NULL), r->created_at);
     r->text = strndup(yaml, len);
