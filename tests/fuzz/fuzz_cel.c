@@ -1,8 +1,21 @@
-/* An expression, and after a NUL the text that its variable s has. */
+/* An expression, and after a NUL the text that its variable s has; the same once more, with declarations. */
 #include "outcall/cel.h"
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(const char *expr, size_t len, const outcall_cel_limits *lim)
+{
+    outcall_cel_env *env = NULL;
+    outcall_cel *program = NULL;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    if (outcall_cel_env_new(&env) == 0 && outcall_cel_env_declare(env, "s", "string", NULL) == 0 &&
+        outcall_cel_env_declare(env, "a.b", "list(map(string, int))", NULL) == 0 &&
+        outcall_cel_compile(&program, env, expr, len, lim, &err) < 0 && err.code == 0)
+        __builtin_trap();
+    (void)outcall_cel_unref(program);
+    (void)outcall_cel_env_unref(env);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -24,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             v = NULL;
     }
     (void)outcall_cel_caret((const char *)data, len, &err, text, sizeof(text));
+    check((const char *)data, len, &lim);
     (void)outcall_cel_unref(program);
     (void)outcall_cel_eval_free(ev);
     return 0;
