@@ -227,9 +227,10 @@ static int count_expanded(struct file *f, const oc_yaml *node, outcall_error *er
 {
     f->l->expanded += f->definitions.bytes;
     f->definitions.bytes = 0;
-    if (f->l->expanded > OC_SET_BYTES_MAX)
+    if (f->l->expanded > f->l->expanded_max)
         return oc_yaml_fail(err, OUTCALL_E_LIMIT, node,
-                            "the set of rules is larger than 64 MiB with its definitions written out");
+                            "the set of rules is larger than %zu KiB with its definitions written out",
+                            f->l->expanded_max >> 10);
     return 0;
 }
 

@@ -224,7 +224,10 @@ int outcall_policy_load(outcall_policy **ret, const outcall_policy_options *opts
     if (opts->name && (!oc_utf8_valid(opts->name, strlen(opts->name)) ||
                        oc_has_control(opts->name, strlen(opts->name)) || !*opts->name))
         return oc_fail(err, OUTCALL_E_INVALID, "the name is not printable UTF-8");
+    if (opts->tests_timeout_ms > OC_TESTS_TIMEOUT_MS_MAX || opts->expanded_max_bytes > OC_SET_BYTES_MAX)
+        return oc_fail(err, OUTCALL_E_INVALID, "tests_timeout_ms or expanded_max_bytes is too large");
     struct oc_loader l = {.opts = opts, .err = err};
+    l.expanded_max = opts->expanded_max_bytes ? opts->expanded_max_bytes : OC_SET_BYTES_MAX;
     int r = load(&l);
     for (size_t i = 0; i < l.tests_n; i++)
         (void)oc_yaml_free(l.tests[i].tests);

@@ -5,7 +5,9 @@
 #include "policy/policy.h"
 #include "yaml/yaml.h"
 
-#define OC_REFUSALS_MAX 100 /* told in one load */
+#define OC_REFUSALS_MAX         100 /* told in one load */
+#define OC_TESTS_TIMEOUT_MS     60000
+#define OC_TESTS_TIMEOUT_MS_MAX 600000
 
 /* One file's tests, kept until all rules are there. */
 struct oc_test_file {
@@ -19,9 +21,10 @@ struct oc_loader {
     outcall_error *err; /* takes the first refusal */
     int code;           /* of the first refusal; 0: none */
     size_t refused;
-    bool missing;             /* the directory */
-    size_t bytes;             /* of the files */
-    size_t expanded;          /* of their expressions, $names written out */
+    bool missing;    /* the directory */
+    size_t bytes;    /* of the files */
+    size_t expanded; /* of their expressions, $names written out */
+    size_t expanded_max;
     outcall_context *context; /* of the tests */
     struct oc_test_file *tests;
     size_t tests_n, tests_cap;

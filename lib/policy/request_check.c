@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FILE_NAME "request.yaml" /* what an agent's file is called in its errors */
+#define FILE_NAME        "request.yaml" /* what an agent's file is called in its errors */
+#define TESTS_TIMEOUT_MS 1000           /* what an agent's file may cost before anybody asked for it */
+#define EXPANDED_MAX     ((size_t)1 << 20)
 
 /* The node of the agent's own file that stands where `at` stands in the active text. Both trees have the same
  * shape, but for what was put in, or put elsewhere, in a mapping. NULL: there is none. */
@@ -112,14 +114,25 @@ static int check_rules(const oc_yaml *own, const outcall_policy *set, outcall_po
     return r;
 }
 
-/* Whatever is wrong with the file itself is told with its own places. Its tests do not count yet: they are
- * about an agent, and in the file as it is nobody says about which. */
+static int load(outcall_policy **ret, const char *yaml, size_t len, unsigned timeout_ms, outcall_error *err)
+{
+    outcall_policy_options o = OUTCALL_POLICY_OPTIONS_INIT;
+    o.name = FILE_NAME;
+    o.text = yaml;
+    o.text_len = len;
+    o.tests_timeout_ms = timeout_ms;
+    o.expanded_max_bytes = OC_MAX(EXPANDED_MAX, 2 * len);
+    return outcall_policy_load(ret, &o, err);
+}
+
+/* Whatever is wrong with the file itself is told with its own places. How its tests come out does not count
+ * yet: they are about an agent, and in the file as it is nobody says about which. */
 static int check_as_it_is(const char *yaml, size_t len, outcall_error *err)
 {
     OC_CLEANUP(outcall_policy_unrefp) outcall_policy *set = NULL;
     outcall_error why = OUTCALL_ERROR_INIT;
-    int r = outcall_policy_load_text(&set, FILE_NAME, yaml, len, NULL, &why);
-    if (r == 0 || r == OUTCALL_E_DENIED)
+    int r = load(&set, yaml, len, 1, &why);
+    if (r == 0 || r == OUTCALL_E_DENIED || r == OUTCALL_E_TIMEOUT)
         return 0;
     if (r == OUTCALL_E_NO_MEMORY)
         return oc_no_memory(err);
@@ -138,7 +151,7 @@ static int check_active(const char *agent, const char *active, const oc_yaml *ow
     int r = oc_yaml_load(active, strlen(active), &tree, err);
     if (r < 0)
         return r;
-    r = outcall_policy_load_text(&set, FILE_NAME, active, strlen(active), NULL, &why);
+    r = load(&set, active, strlen(active), TESTS_TIMEOUT_MS, &why);
     return r < 0 ? blame(err, r, &why, tree, own) : check_rules(own, set, in_force, agent, err);
 }
 

@@ -1,11 +1,13 @@
 /* The tests in rule files: a set that does not do what they say is no set. */
+#include "base/clock.h"
 #include "core/error.h"
 #include "policy/load.h"
 #include "policy/place.h"
 #include <stdio.h>
 #include <string.h>
 
-#define TEST_NAME_MAX 256 /* bytes */
+#define TEST_NAME_MAX   256    /* bytes */
+#define TEST_TIMEOUT_MS 10000u /* of one test, as of any decision */
 
 struct test {
     const char *name;
@@ -133,13 +135,26 @@ static int run_test(struct oc_loader *l, const oc_yaml *node, struct test *t, ou
     return same ? 0 : came_out_otherwise(t, &v, err);
 }
 
+/* All tests share one time: a thousand slow ones must not hold up a load for hours. */
+static int set_clock(struct oc_loader *l, uint64_t deadline_ms, outcall_error *err)
+{
+    int left = oc_deadline_left(deadline_ms);
+    if (left == 0)
+        return oc_fail(err, OUTCALL_E_TIMEOUT, "the tests take too long");
+    return outcall_context_timeout_ms(l->context, OC_MIN((unsigned)left, TEST_TIMEOUT_MS));
+}
+
 int oc_tests_run(struct oc_loader *l)
 {
+    unsigned ms = l->opts->tests_timeout_ms;
+    uint64_t deadline_ms = oc_deadline(ms ? ms : OC_TESTS_TIMEOUT_MS);
     for (size_t i = 0; i < l->tests_n; i++)
         for (const oc_yaml *node = l->tests[i].tests->first; node; node = node->next) {
             outcall_error said = OUTCALL_ERROR_INIT;
-            struct test t;
-            int r = run_test(l, node, &t, &said);
+            struct test t = {.name = NULL};
+            int r = set_clock(l, deadline_ms, &said);
+            if (r == 0)
+                r = run_test(l, node, &t, &said);
             if (r < 0)
                 r = refuse(l, oc_text_at(&l->p->text, l->tests[i].file), node, &t, r, &said);
             if (r < 0)

@@ -245,6 +245,45 @@ START_TEST(every_cut_is_noticed)
 }
 END_TEST
 
+static int check_built(const struct oc_buf *b, outcall_error *err)
+{
+    char *active = NULL;
+    int r = oc_request_check(AGENT, b->data, b->len, NULL, &active, err);
+    ck_assert_ptr_null(active);
+    return r;
+}
+
+/* Within 64 KiB, minutes of tests and tens of MiB of conditions could be asked for. */
+START_TEST(what_costs_too_much)
+{
+    OC_CLEANUP(oc_buf_done) struct oc_buf b = OC_BUF_INIT;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    int r = oc_buf_str(&b, "version: \"1\"\ndefinitions:\n  l: \"[0");
+    for (int i = 0; i < 300; i++)
+        r |= oc_buf_str(&b, ",1");
+    r |= oc_buf_str(&b, "]\"\nrules:\n");
+    for (int i = 0; i < 100; i++)
+        r |= oc_buf_printf(
+            &b, "  - {id: r%d, condition: '$l.exists(x,$l.exists(y,x+y>%d))', action: allow}\n", i, i + 9);
+    r |= oc_buf_str(&b, "tests:\n");
+    for (int i = 0; i < 1800; i++)
+        r |= oc_buf_str(&b, "  - {name: t, expect: block}\n");
+    ck_assert_int_eq(r, 0);
+    ck_assert_int_eq(check_built(&b, &err), OUTCALL_E_TIMEOUT);
+    outcall_error_clear(&err);
+    oc_buf_clear(&b);
+    r = oc_buf_str(&b, "version: \"1\"\ndefinitions:\n  a: \"true");
+    for (int i = 0; i < 2000; i++)
+        r |= oc_buf_str(&b, "&&true");
+    r |= oc_buf_str(&b, "\"\nrules:\n");
+    for (int i = 0; i < 500; i++)
+        r |= oc_buf_printf(&b, "  - {id: r%d, condition: $a, action: allow}\n", i);
+    ck_assert_int_eq(r, 0);
+    ck_assert_int_eq(check_built(&b, &err), OUTCALL_E_LIMIT);
+    ck_assert(strstr(err.text, "larger than 1024 KiB") != NULL);
+}
+END_TEST
+
 static char *everything;
 
 static int check_everything(void *userdata)
@@ -271,6 +310,7 @@ int main(void)
                                 no_summary_of_what_is_no_rule_file,
                                 the_form_on_disk,
                                 every_cut_is_noticed,
+                                what_costs_too_much,
                                 out_of_memory};
     const struct unit_loop loops[] = {{damage_is_noticed, OC_ARRAY_SIZE(damage)}};
     return unit_run("requests_text", all, OC_ARRAY_SIZE(all), loops, OC_ARRAY_SIZE(loops));
