@@ -34,7 +34,31 @@ struct manager {
     outcall_networks *networks;
     outcall_denylist *denylist;
     outcall_containers *containers;
+    outcall_policy_slot *policy; /* an empty set at first: lets every create pass */
+    char decisions[1024];        /* "allowed|blocked rule generation;" in order */
 };
+
+/* Puts these rules in force. */
+static inline void manager_rules(struct manager *t, const char *yaml)
+{
+    outcall_policy *p = NULL;
+    fixture_ok(&t->f, outcall_policy_load_text(&p, "t.yaml", yaml, strlen(yaml), NULL, &t->f.err));
+    ck_assert_uint_gt(outcall_policy_slot_swap(t->policy, p), 1);
+}
+
+static inline void manager_decision(void *userdata, const outcall_decision *d)
+{
+    struct manager *t = userdata;
+    (void)pthread_mutex_lock(&t->lock);
+    size_t n = strlen(t->decisions);
+    (void)oc_format(t->decisions + n, sizeof(t->decisions) - n, "%s %s %d;",
+                    d->allowed ? "allowed" : "blocked",
+                    d->v->rule_id ? d->v->rule_id
+                    : d->failure  ? "failure"
+                                  : "-",
+                    (int)d->generation);
+    (void)pthread_mutex_unlock(&t->lock);
+}
 
 static inline int manager_hook_open(void *userdata, const char *name, char *ret_path, size_t size,
                                     outcall_error *err)
@@ -203,6 +227,10 @@ static inline void manager_begin_with(struct manager *t, const char *stage_dir, 
     o.hooks = &hooks;
     o.on_event = manager_event;
     o.event_userdata = t;
+    ck_assert_int_eq(outcall_policy_slot_new(&t->policy, NULL), 0);
+    o.policy = t->policy;
+    o.on_decision = manager_decision;
+    o.decision_userdata = t;
     fixture_ok(&t->f, outcall_containers_new(&t->containers, &o, &t->f.err));
 }
 
@@ -217,6 +245,7 @@ static inline void manager_begin(struct manager *t)
 static inline void manager_end(struct manager *t)
 {
     (void)outcall_containers_free(t->containers);
+    (void)outcall_policy_slot_free(t->policy);
     (void)outcall_networks_free(t->networks);
     (void)outcall_denylist_unref(t->denylist);
     oc_close(t->listen_fd);
