@@ -104,15 +104,28 @@ static int help(const struct opt *opts, size_t n)
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* Warnings, and what else is wrong beside the first thing. */
+static void print_problem(int level, const char *target, const char *msg, void *userdata)
+{
+    (void)level;
+    (void)target;
+    (void)userdata;
+    (void)fail(EXIT_FAILED, msg);
+}
+
 static int check(const outcall_daemon_options *opts)
 {
     outcall_error e = OUTCALL_ERROR_INIT;
+    outcall_daemon_options logged = *opts;
     outcall_daemon_report report;
-    if (outcall_daemon_check(opts, &report, &e) < 0)
+    if (outcall_log_new(&logged.log, print_problem, NULL) < 0)
+        return fail(EXIT_FAILED, "out of memory");
+    int r = outcall_daemon_check(&logged, &report, &e);
+    (void)outcall_log_unref(logged.log);
+    if (r < 0)
         return fail_error(&e);
-    printf("Configuration is valid, %zu rule file%s%s.\n", report.rule_files_n,
-           report.rule_files_n == 1 ? "" : "s",
-           report.rules_dir_exists ? "" : " (the rules directory does not exist: everything is blocked)");
+    printf("Configuration is valid, %zu rule%s in %zu file%s.\n", report.rules_n,
+           report.rules_n == 1 ? "" : "s", report.rule_files_n, report.rule_files_n == 1 ? "" : "s");
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 

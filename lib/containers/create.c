@@ -394,8 +394,8 @@ static int create_named(outcall_containers *m, struct plan *p, outcall_error *er
     bool attested = oc_is_attested(m, p->name);
     /* As long as not every container has been found again, the name may be that of one that lives. */
     bool unsure = !id[0] && !oc_is_complete(m);
-    if (unsure ||
-        id[0]) /* these ask the engine before there are helpers: the rules come before it all the same */
+    /* These ask the engine before there are helpers. The rules come before the engine all the same. */
+    if (unsure || id[0])
         r = admit(m, p, err);
     if (r == 0 && unsure)
         r = oc_look(m, p->name, id, &attested, err);
