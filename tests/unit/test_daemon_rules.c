@@ -233,7 +233,7 @@ static const struct record {
     int allowed, failure;
     const char *line;
 } records[] = {
-    {.allowed = 1, .line = "debug verdict: allowed tool_exec: container c, agent -, target \"ls\", rule -, "},
+    {.allowed = 1, .line = "info verdict: allowed tool_exec: container c, agent -, target \"ls\", rule -, "},
     {.v = {.rule_id = "x", .log = 1},
      .line = "info verdict: blocked tool_exec: container c, agent -, target \"ls\", rule x, "},
     {.v = {.rule_id = "x", .rule_error = 1},
