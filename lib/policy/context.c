@@ -5,6 +5,7 @@
 
 #define TIMEOUT_MS     10000 /* chosen here */
 #define TIMEOUT_MS_MAX 60000
+#define ARENA_MAX      (2 * OC_CONTEXT_BYTES_MAX) /* what a new value needs beside the old one */
 
 /* "", 0, [] or {}. */
 static void clear(outcall_context *c)
@@ -32,7 +33,7 @@ int outcall_context_new(outcall_context **ret)
         (void)outcall_context_free(c);
         return r;
     }
-    c->arena.max = OC_CONTEXT_BYTES_MAX;
+    c->arena.max = ARENA_MAX;
     c->timeout_ms = TIMEOUT_MS;
     clear(c);
     oc_cel_eval_slots(c->eval, c->slots);
@@ -88,8 +89,10 @@ static int copy_value(struct oc_cel_arena *a, const oc_cel_value *v, oc_cel_valu
     return 0;
 }
 
-int oc_context_compact(struct outcall_context *c)
+int oc_context_settle(struct outcall_context *c)
 {
+    if (c->arena.used <= OC_CONTEXT_BYTES_MAX)
+        return 0;
     struct oc_cel_arena fresh = {.max = OC_CONTEXT_BYTES_MAX};
     oc_cel_value values[OC_FIELDS_N];
     for (int i = 0; i < OC_FIELDS_N; i++) {
@@ -101,18 +104,35 @@ int oc_context_compact(struct outcall_context *c)
     }
     oc_cel_arena_done(&c->arena);
     c->arena = fresh;
+    c->arena.max = ARENA_MAX;
     memcpy(c->values, values, sizeof(values));
     memset(c->room, 0, sizeof(c->room));
     return 0;
 }
 
-void oc_context_commit(struct outcall_context *c, const struct oc_context_update *u)
+int oc_context_commit(struct outcall_context *c, const struct oc_context_update *u)
 {
+    oc_cel_value before[OC_FIELDS_N];
+    memcpy(before, c->values, sizeof(before));
     for (int i = 0; i < OC_FIELDS_N; i++)
         if (u->set[i]) {
             c->values[i] = u->v[i];
             c->room[i] = 0;
         }
+    int r = oc_context_settle(c);
+    if (r < 0)
+        memcpy(c->values, before, sizeof(before));
+    return r;
+}
+
+static int set(outcall_context *c, int slot, oc_cel_value v)
+{
+    oc_cel_value before = c->values[slot];
+    c->values[slot] = v;
+    int r = oc_context_settle(c);
+    if (r < 0)
+        c->values[slot] = before;
+    return r;
 }
 
 /* The slot of a field of that type. */
@@ -126,15 +146,6 @@ static int find(const outcall_context *c, const char *field, enum oc_field_type 
     return oc_fields[slot].type == type ? slot : OUTCALL_E_TYPE;
 }
 
-static int set_string(outcall_context *c, int slot, const char *s, size_t len)
-{
-    const char *copy = oc_cel_arena_text(&c->arena, s, len);
-    if (!copy)
-        return c->arena.failed;
-    c->values[slot] = oc_cel_string(copy, len);
-    return 0;
-}
-
 int outcall_context_string(outcall_context *c, const char *field, const char *s, size_t len)
 {
     int slot = find(c, field, OC_FIELD_STRING);
@@ -142,10 +153,11 @@ int outcall_context_string(outcall_context *c, const char *field, const char *s,
         return slot;
     if (len > 0 && (!s || !oc_utf8_valid(s, len)))
         return OUTCALL_E_INVALID;
-    int r = set_string(c, slot, s, len);
-    if (r == OUTCALL_E_LIMIT && oc_context_compact(c) == 0)
-        r = set_string(c, slot, s, len);
-    return r;
+    int r = oc_context_settle(c); /* what a call that failed left behind */
+    if (r < 0)
+        return r;
+    const char *copy = oc_cel_arena_text(&c->arena, s, len);
+    return copy ? set(c, slot, oc_cel_string(copy, len)) : c->arena.failed;
 }
 
 int outcall_context_int(outcall_context *c, const char *field, int64_t v)
@@ -157,8 +169,17 @@ int outcall_context_int(outcall_context *c, const char *field, int64_t v)
     return 0;
 }
 
-static int set_strings(outcall_context *c, int slot, const char *const *v, size_t n)
+int outcall_context_strings(outcall_context *c, const char *field, const char *const *v, size_t n)
 {
+    int slot = find(c, field, OC_FIELD_STRINGS);
+    if (slot < 0)
+        return slot;
+    for (size_t i = 0; i < n; i++)
+        if (!v || !v[i] || !oc_utf8_valid(v[i], strlen(v[i])))
+            return OUTCALL_E_INVALID;
+    int r = oc_context_settle(c);
+    if (r < 0)
+        return r;
     oc_cel_value *list = oc_cel_arena_array(&c->arena, n, sizeof(*list));
     if (!list)
         return c->arena.failed;
@@ -169,22 +190,7 @@ static int set_strings(outcall_context *c, int slot, const char *const *v, size_
             return c->arena.failed;
         list[i] = oc_cel_string(copy, len);
     }
-    c->values[slot] = oc_cel_list(list, n);
-    return 0;
-}
-
-int outcall_context_strings(outcall_context *c, const char *field, const char *const *v, size_t n)
-{
-    int slot = find(c, field, OC_FIELD_STRINGS);
-    if (slot < 0)
-        return slot;
-    for (size_t i = 0; i < n; i++)
-        if (!v || !v[i] || !oc_utf8_valid(v[i], strlen(v[i])))
-            return OUTCALL_E_INVALID;
-    int r = set_strings(c, slot, v, n);
-    if (r == OUTCALL_E_LIMIT && oc_context_compact(c) == 0)
-        r = set_strings(c, slot, v, n);
-    return r;
+    return set(c, slot, oc_cel_list(list, n));
 }
 
 /* The map's pairs, in memory that has room for one more; or NULL. */
@@ -197,6 +203,7 @@ static oc_cel_value *grow_map(outcall_context *c, int slot)
     oc_cel_value *v = oc_cel_arena_array(&c->arena, 2 * room, sizeof(*v));
     if (!v)
         return NULL;
+    memset(v, 0, 2 * room * sizeof(*v));
     if (map->n > 0)
         memcpy(v, map->v, 2 * map->n * sizeof(*v));
     map->v = v;
@@ -206,22 +213,25 @@ static oc_cel_value *grow_map(outcall_context *c, int slot)
 
 static int set_pair(outcall_context *c, int slot, const char *key, const char *value)
 {
+    oc_cel_value *map = &c->values[slot];
+    size_t i = 0, len = strlen(key), n = map->n;
     const char *text = oc_cel_arena_text(&c->arena, value, strlen(value));
-    oc_cel_value *pairs = text ? grow_map(c, slot) : NULL;
+    const char *name = text ? oc_cel_arena_text(&c->arena, key, len) : NULL;
+    oc_cel_value *pairs = name ? grow_map(c, slot) : NULL;
     if (!pairs)
         return c->arena.failed;
-    size_t i = 0, n = c->values[slot].n, len = strlen(key);
     while (i < n && (pairs[2 * i].n != len || memcmp(pairs[2 * i].s, key, len) != 0))
         i++;
-    if (i == n) {
-        const char *name = oc_cel_arena_text(&c->arena, key, len);
-        if (!name)
-            return c->arena.failed;
-        pairs[2 * i] = oc_cel_string(name, len);
-        c->values[slot].n++;
-    }
+    oc_cel_value before = pairs[2 * i + 1];
+    pairs[2 * i] = oc_cel_string(name, len);
     pairs[2 * i + 1] = oc_cel_string(text, strlen(value));
-    return 0;
+    map->n += i == n;
+    int r = oc_context_settle(c);
+    if (r < 0) {
+        pairs[2 * i + 1] = before;
+        map->n = n;
+    }
+    return r;
 }
 
 int outcall_context_pair(outcall_context *c, const char *map, const char *key, const char *value)
@@ -233,8 +243,6 @@ int outcall_context_pair(outcall_context *c, const char *map, const char *key, c
         return slot;
     if (!key || !value || !oc_utf8_valid(key, strlen(key)) || !oc_utf8_valid(value, strlen(value)))
         return OUTCALL_E_INVALID;
-    int r = set_pair(c, slot, key, value);
-    if (r == OUTCALL_E_LIMIT && oc_context_compact(c) == 0)
-        r = set_pair(c, slot, key, value);
-    return r;
+    int r = oc_context_settle(c);
+    return r < 0 ? r : set_pair(c, slot, key, value);
 }

@@ -24,9 +24,12 @@ struct oc_context_update {
     oc_cel_value v[OC_FIELDS_N];
     bool set[OC_FIELDS_N];
 };
-void oc_context_commit(struct outcall_context *c, const struct oc_context_update *u);
-/* Forgets what no field holds any more: what to do before the second try after OUTCALL_E_LIMIT. */
-OC_NODISCARD int oc_context_compact(struct outcall_context *c);
+/* OUTCALL_E_LIMIT, _NO_MEMORY. */
+OC_NODISCARD int oc_context_commit(struct outcall_context *c, const struct oc_context_update *u);
+/* What to do after fields were set: forgets what no field holds any more, when it is time for that.
+ * OUTCALL_E_LIMIT: the fields hold more than OC_CONTEXT_BYTES_MAX; _NO_MEMORY; then the caller puts the old
+ * values back. */
+OC_NODISCARD int oc_context_settle(struct outcall_context *c);
 
 /* The slot of member `name` of part `part` ("network"); or OUTCALL_E_UNDECLARED with the nearest known one,
  * and no place. part NULL: is name a part at all? Then 0. */

@@ -156,13 +156,12 @@ int outcall_context_json(outcall_context *c, const char *json, size_t len, outca
     int r = oc_json_load(json ? json : "", len, &j, err);
     if (r < 0)
         return r;
-    r = read_json(c, j, &u, err);
-    if (r == OUTCALL_E_LIMIT && oc_context_compact(c) == 0)
+    r = oc_context_settle(c); /* what a call that failed left behind */
+    if (r == 0)
         r = read_json(c, j, &u, err);
-    if (r < 0)
-        return oc_fail_code(err, r, "the context");
-    oc_context_commit(c, &u);
-    return 0;
+    if (r == 0)
+        r = oc_context_commit(c, &u);
+    return r < 0 ? oc_fail_code(err, r, "the context") : 0;
 }
 
 /* An unquoted word that JSON takes for a number: 1 and *ret, or 0. */
@@ -292,10 +291,12 @@ static int read_yaml(struct outcall_context *c, const oc_yaml *node, struct oc_c
 int oc_context_yaml(struct outcall_context *c, const oc_yaml *node, outcall_error *err)
 {
     struct oc_context_update u = {.set = {false}};
-    int r = read_yaml(c, node, &u, err);
+    int r = oc_context_settle(c);
     if (r == 0)
-        oc_context_commit(c, &u);
-    else if (r == OUTCALL_E_NO_MEMORY || r == OUTCALL_E_LIMIT)
+        r = read_yaml(c, node, &u, err);
+    if (r == 0)
+        r = oc_context_commit(c, &u);
+    if (r == OUTCALL_E_NO_MEMORY || r == OUTCALL_E_LIMIT)
         (void)oc_yaml_fail(err, r, node, "the context: %s", outcall_code_string(r));
     return r;
 }

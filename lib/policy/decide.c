@@ -49,9 +49,9 @@ static void rule_failed(struct run *run, size_t i)
         return;
     (void)atomic_fetch_add_explicit(&run->p->counts[i].errors, 1, memory_order_relaxed);
     oc_log_error(run->p->log, OUTCALL_LOG_WARN, "policy", &run->c->err, "rule \"%s\" of %s:%d %s",
-                 oc_text_at(&run->p->text, rule->id), oc_text_at(&run->p->text, rule->file), rule->line,
-                 rule->action == OUTCALL_BLOCK ? "blocks, for it could not be evaluated"
-                                               : "does not match, for it could not be evaluated");
+                 oc_text_at(&run->p->text, rule->id), oc_text_at(&run->p->text, rule->file), (int)rule->line,
+                 !rule->allow ? "blocks, for it could not be evaluated"
+                              : "does not match, for it could not be evaluated");
 }
 
 static void decided_by(struct run *run, size_t i)
@@ -63,7 +63,7 @@ static void decided_by(struct run *run, size_t i)
     if (run->how != OC_DECIDE_QUIET)
         (void)atomic_fetch_add_explicit(&p->counts[i].hits, 1, memory_order_relaxed);
     run->decided = i;
-    v->action = rule->action;
+    v->action = rule->allow ? OUTCALL_ALLOW : OUTCALL_BLOCK;
     v->rule_id = oc_text_at(&p->text, rule->id);
     v->file = oc_text_at(&p->text, rule->file);
     v->log = rule->log;
@@ -93,7 +93,7 @@ static int consider(struct run *run, size_t i)
         outcall_error_clear(&run->c->err);
         if (!is_rule_error(r))
             return r;
-        yes = rule->action == OUTCALL_BLOCK;
+        yes = !rule->allow;
         run->verdict->rule_error = yes;
     }
     if (yes)

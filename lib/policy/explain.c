@@ -204,7 +204,7 @@ static json_t *explain_near(const struct explainer *x, const struct nearest *n)
     bad = bad || oc_json_set(one, "rule", json_string(oc_text_at(&x->p->text, rule->id)));
     bad = bad || oc_json_set(one, "file", json_string(oc_text_at(&x->p->text, rule->file)));
     bad = bad || oc_json_set(one, "line", json_integer(rule->line));
-    bad = bad || oc_json_set(one, "action", json_string(rule->action == OUTCALL_ALLOW ? "allow" : "block"));
+    bad = bad || oc_json_set(one, "action", json_string(rule->allow ? "allow" : "block"));
     bad = bad || oc_json_set(one, "true_parts", json_integer((json_int_t)n->right));
     bad = bad || oc_json_set(one, "parts_n", json_integer((json_int_t)(n->right + n->wrong)));
     bad = bad || add_false(x, rule, one);

@@ -52,7 +52,7 @@ static int read_id(void *userdata, const oc_yaml *v, outcall_error *err)
     int64_t other = oc_policy_find(p, v->text, v->len);
     if (other >= 0)
         return oc_yaml_fail(err, OUTCALL_E_EXISTS, v, "the id is already used at %s:%d",
-                            oc_text_at(&p->text, p->rules[other].file), p->rules[other].line);
+                            oc_text_at(&p->text, p->rules[other].file), (int)p->rules[other].line);
     return add_text(r, v->text, v->len, &r->rule.id, err);
 }
 
@@ -71,7 +71,7 @@ static int read_action(void *userdata, const oc_yaml *v, outcall_error *err)
     static const char *const words[] = {[OUTCALL_BLOCK] = "block", [OUTCALL_ALLOW] = "allow"};
     struct reader *r = userdata;
     int e = oc_keys_word(v, words, OC_ARRAY_SIZE(words), err);
-    r->rule.action = e < 0 ? OUTCALL_BLOCK : (uint8_t)e;
+    r->rule.allow = e == OUTCALL_ALLOW;
     return OC_MIN(e, 0);
 }
 
@@ -87,7 +87,10 @@ static int read_priority(void *userdata, const oc_yaml *v, outcall_error *err)
 static int read_log(void *userdata, const oc_yaml *v, outcall_error *err)
 {
     struct reader *r = userdata;
-    return oc_keys_bool(v, &r->rule.log, err);
+    bool log = false;
+    int e = oc_keys_bool(v, &log, err);
+    r->rule.log = log;
+    return e;
 }
 
 static int read_description(void *userdata, const oc_yaml *v, outcall_error *err)
@@ -203,7 +206,7 @@ static int read_egress(void *userdata, const oc_yaml *v, outcall_error *err)
         {"mode", false, read_mode}, {"ports", false, read_ports}, {"allow_private_ips", false, read_private}};
     struct reader *r = userdata;
     int e = oc_keys_type(v, OC_YAML_MAPPING, err);
-    if (e == 0 && r->rule.action != OUTCALL_ALLOW)
+    if (e == 0 && !r->rule.allow)
         e = oc_yaml_fail(err, OUTCALL_E_SYNTAX, v->key, "key \"egress\" is for rules that allow");
     r->has_more = true;
     return e < 0 ? e : oc_keys_read(v, keys, OC_ARRAY_SIZE(keys), r, err);
@@ -305,8 +308,7 @@ static int read_rules(struct file *f, const oc_yaml *rules)
     for (const oc_yaml *node = rules ? rules->first : NULL; node; node = node->next) {
         outcall_error said = OUTCALL_ERROR_INIT;
         struct reader r = {
-            .f = f,
-            .rule = {.file = f->name_at, .line = node->line, .priority = 100, .action = OUTCALL_BLOCK}};
+            .f = f, .rule = {.file = f->name_at, .line = (unsigned)node->line & 0xffffff, .priority = 100}};
         int code = read_rule(&r, node, &said);
         if (code >= 0)
             continue;

@@ -190,7 +190,7 @@ static int make_lists(struct builder *b, const uint32_t *always, size_t always_n
         b->pairs[kept++] = b->pairs[i];
     }
     x->table_size = 16;
-    while (x->table_size < keys + keys / 2)
+    while (x->table_size < keys + keys / 4)
         x->table_size *= 2;
     x->keys = oc_new_array(keys + 1, sizeof(*x->keys));
     x->rules = oc_new_array(kept + always_n, sizeof(*x->rules));

@@ -79,7 +79,7 @@ static void enter(struct outcall_policy *p, size_t i)
 int oc_policy_index_ids(struct outcall_policy *p)
 {
     size_t size = 16;
-    while (size < p->rules_n * 2)
+    while (size < p->rules_n + p->rules_n / 4)
         size *= 2;
     uint32_t *ids = calloc(size, sizeof(*ids));
     if (!ids)
@@ -108,7 +108,7 @@ int64_t oc_policy_find(const struct outcall_policy *p, const char *id, size_t le
 
 int oc_policy_enter_last(struct outcall_policy *p)
 {
-    if (p->rules_n * 2 > p->ids_size)
+    if (p->rules_n + p->rules_n / 4 > p->ids_size)
         return oc_policy_index_ids(p);
     enter(p, p->rules_n - 1);
     return 0;
@@ -143,8 +143,8 @@ int outcall_policy_rule_at(const outcall_policy *p, size_t i, outcall_rule_info 
     *ret = (outcall_rule_info){
         .id = oc_text_at(&p->text, rule->id),
         .file = oc_text_at(&p->text, rule->file),
-        .line = rule->line,
-        .action = rule->action,
+        .line = (int)rule->line,
+        .action = rule->allow ? OUTCALL_ALLOW : OUTCALL_BLOCK,
         .priority = rule->priority,
         .condition = oc_text_at(&p->text, rule->condition),
         .log = rule->log,

@@ -13,14 +13,13 @@
 #define OC_RULE_ID_MAX   128
 #define OC_RULE_TEXT_MAX 1024 /* bytes of a description or reason */
 
-struct oc_rule {
+struct oc_rule { /* 32 bytes: there may be many */
     const struct oc_cel_code *code;
     uint32_t id, file;  /* texts */
     uint32_t condition; /* as written */
     uint32_t more;      /* in the set's table, + 1; 0: nothing */
-    int32_t line, priority;
-    uint8_t action; /* enum outcall_action */
-    bool log;
+    int32_t priority;
+    unsigned line : 24, allow : 1, log : 1; /* a file has at most OC_YAML_SIZE_MAX lines */
 };
 
 struct oc_rule_more {

@@ -1,7 +1,7 @@
 #include "policy/text.h"
 #include <string.h>
 
-#define CHUNKS_MAX ((size_t)4096) /* 4 GiB: what 32 bits can name */
+#define CHUNKS_MAX ((size_t)16384) /* 4 GiB: what 32 bits can name */
 
 static int add_chunk(struct oc_text *t)
 {

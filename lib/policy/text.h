@@ -3,7 +3,7 @@
 #define POLICY_TEXT_H
 #include "base/base.h"
 
-#define OC_TEXT_CHUNK ((size_t)1 << 20)
+#define OC_TEXT_CHUNK ((size_t)256 << 10)
 #define OC_TEXT_MAX   (OC_TEXT_CHUNK - 1) /* bytes of one text */
 
 struct oc_text {
