@@ -166,13 +166,32 @@ static int parse_header(const char *s, size_t len, struct head *h, outcall_error
     return 0;
 }
 
+/* What does not begin like an answer is none, however it goes on: a peer that says something else (HTTP/0.9,
+ * bare JSON) need not send a line's end first. */
+static int expect_http(struct oc_http_reader *r, outcall_error *err)
+{
+    static const char begin[] = "HTTP/1.";
+    for (;;) {
+        size_t have = OC_MIN(r->end - r->start, sizeof(begin) - 1);
+        if (memcmp(r->buf + r->start, begin, have) != 0)
+            return broken(err, "no HTTP/1.1 status line");
+        if (have == sizeof(begin) - 1)
+            return 0;
+        int x = fill(r, err);
+        if (x < 0)
+            return x;
+    }
+}
+
 static int read_head(struct oc_http_reader *r, struct head *ret, outcall_error *err)
 {
     struct head h = {0};
     size_t budget = OC_HTTP_HEAD_MAX;
     const char *line = NULL;
     size_t len = 0;
-    int x = next_line(r, &budget, &line, &len, err);
+    int x = expect_http(r, err);
+    if (x == 0)
+        x = next_line(r, &budget, &line, &len, err);
     if (x == 0)
         x = parse_status_line(line, len, &h, err);
     while (x == 0) {
@@ -299,6 +318,13 @@ static int read_body(struct oc_http_reader *r, const struct head *h, struct body
     return read_length(r, h->length, b, err);
 }
 
+/* Has the peer said more than the answer, as far as can be seen now? */
+static bool has_more(const struct oc_http_reader *r)
+{
+    char c = 0;
+    return r->start != r->end || recv(r->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 int oc_http_read_response(struct oc_http_reader *r, const struct oc_http_request *req,
                           struct oc_http_response *ret, outcall_error *err)
 {
@@ -311,7 +337,7 @@ int oc_http_read_response(struct oc_http_reader *r, const struct oc_http_request
     r->deadline_ms = req->deadline_ms;
     struct body b = {.req = req, .streamed = req->on_data && h.status < 300};
     x = read_body(r, &h, &b, err);
-    if (x == 0 && r->start != r->end)
+    if (x == 0 && has_more(r))
         x = broken(err, "bytes behind its end");
     char *text = NULL;
     size_t len = 0;

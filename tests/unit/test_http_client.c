@@ -103,6 +103,9 @@ START_TEST(malformed)
         "HTTP/1.1  200 OK\r\nContent-Length: 0\r\n\r\n",
         "http/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
         "<html>an answer of HTTP/0.9</html>\r\n",
+        "{\"allowed\":true}", /* and not even a line */
+        "x",
+        "HTTP/2",
         "\r\n" OK "Content-Length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
         OK "Content-Length: 1\r\nContent-Length: 1\r\n\r\na",
@@ -252,6 +255,23 @@ START_TEST(streamed)
     req.on_data = seven;
     static const char hello[] = OK "Content-Length: 5\r\n\r\nhello";
     ck_assert_int_eq(ask(hello, sizeof(hello) - 1, &req, &res), 7);
+}
+END_TEST
+
+/* What one read did not bring counts too: the answer fills the reader's buffer to its last byte. */
+START_TEST(more_than_one_read)
+{
+    static const char head[] = OK "Content-Length: %zu\r\n\r\n";
+    size_t body = OC_HTTP_HEAD_MAX - (sizeof(head) - 1 + 2), len = 0;
+    OC_FREE char *first = oc_asprintf(head, body);
+    OC_FREE char *whole = flood(first, "x", body, "HTTP/1.1 ", &len);
+    struct oc_http_request req = get();
+    struct oc_http_response res = {0};
+    req.body_max = OC_HTTP_HEAD_MAX;
+    ck_assert_uint_eq(strlen(first) + body, OC_HTTP_HEAD_MAX);
+    ck_assert_int_eq(ask(whole, len - strlen("HTTP/1.1 "), &req, &res), 0);
+    oc_http_response_done(&res);
+    ck_assert_int_eq(ask(whole, len, &req, &res), OUTCALL_E_PROTOCOL);
 }
 END_TEST
 
@@ -482,6 +502,6 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-UNIT_MAIN("http_client", well_formed, malformed, cut_off, limits, streamed, retry_after, requests,
-          unsendable_requests, reuse, deadlines, deadline_while_sending, early_answer, connecting, escaping,
-          out_of_memory)
+UNIT_MAIN("http_client", well_formed, malformed, cut_off, limits, streamed, more_than_one_read, retry_after,
+          requests, unsendable_requests, reuse, deadlines, deadline_while_sending, early_answer, connecting,
+          escaping, out_of_memory)
