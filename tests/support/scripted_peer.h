@@ -11,6 +11,7 @@
 #include <check.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -24,11 +25,17 @@ enum peer_after {
     PEER_HANGS_UP /* the next step begins with another connection, where there is a socket to accept from */
 };
 
+enum peer_how {
+    PEER_ASKED,    /* says it all when a request has come */
+    PEER_TRICKLES, /* the same, a byte now and then, until the client has enough */
+    PEER_UNASKED   /* waits for peer_go() instead */
+};
+
 struct peer_step {
     const char *answer; /* NULL: none */
     size_t len;         /* 0: all of answer up to its NUL */
     enum peer_after after;
-    bool trickles; /* a byte now and then, until the client has enough */
+    enum peer_how how;
 };
 
 struct peer {
@@ -37,6 +44,7 @@ struct peer {
     size_t n;
     char *asked[PEER_STEPS_MAX]; /* each request, head and body */
     size_t asked_n;
+    sem_t go;
     pthread_t thread;
     char path[108];
 };
@@ -96,10 +104,12 @@ static inline void *peer_run(void *userdata)
         const struct peer_step *s = &p->steps[i];
         if (p->fd < 0)
             p->fd = accept4(p->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-        if (!peer_read(p))
+        if (s->how == PEER_UNASKED)
+            (void)sem_wait(&p->go);
+        else if (!peer_read(p))
             break;
         if (s->answer)
-            peer_send(p->fd, s->answer, s->len ? s->len : strlen(s->answer), s->trickles);
+            peer_send(p->fd, s->answer, s->len ? s->len : strlen(s->answer), s->how == PEER_TRICKLES);
         if (s->after == PEER_HANGS_UP) {
             oc_close(p->fd);
             p->fd = -1;
@@ -117,6 +127,7 @@ static inline void peer_start(struct peer *p, const struct peer_step *steps, siz
     ck_assert_uint_le(n, PEER_STEPS_MAX);
     memcpy(p->steps, steps, n * sizeof(*steps));
     p->n = n;
+    ck_assert_int_eq(sem_init(&p->go, 0, 0), 0);
     ck_assert_int_eq(pthread_create(&p->thread, NULL, peer_run, p), 0);
 }
 
@@ -150,10 +161,17 @@ static inline void peer_socket(struct peer *p, const struct peer_step *steps, si
     peer_start(p, steps, n);
 }
 
+/* The unasked step may begin. */
+static inline void peer_go(struct peer *p)
+{
+    ck_assert_int_eq(sem_post(&p->go), 0);
+}
+
 /* After the client hung up. */
 static inline void peer_join(struct peer *p)
 {
     ck_assert_int_eq(pthread_join(p->thread, NULL), 0);
+    (void)sem_destroy(&p->go);
     oc_close(p->listen_fd);
     p->listen_fd = -1;
 }

@@ -25,7 +25,7 @@
         "{\"success\":true,\"data\":{\"id\":\"rr-0123456789ab\",\"status\":\"pending\",\"reason\":null}}")
 
 static const outcall_check question = {OUTCALL_TOOL_EXEC, "git", NULL, 0, NULL, NULL, 0};
-static const struct peer_step session_step = {SESSION(TOKEN), 0, PEER_STAYS, false};
+static const struct peer_step session_step = {SESSION(TOKEN), 0, PEER_STAYS, PEER_ASKED};
 
 /* A client that is checked in with a peer which then plays the steps. */
 static struct peer peer;
@@ -49,7 +49,7 @@ static void begin(const struct peer_step *steps, size_t n, uint64_t timeout_ms)
 
 static void begin_one(const char *answer, size_t len, enum peer_after after)
 {
-    const struct peer_step step = {answer, len, after, false};
+    const struct peer_step step = {answer, len, after, PEER_ASKED};
     begin(&step, 1, 0);
 }
 
@@ -103,12 +103,12 @@ START_TEST(conversation)
     static const char *const args[] = {"status", "-s"};
     static const outcall_pair pair = {"mode", "r"};
     static const outcall_check full = {OUTCALL_SHELL_EXEC, "git", args, 2, "/work", &pair, 1};
-    static const struct peer_step steps[] = {{YES, 0, PEER_STAYS, false},
-                                             {NO, 0, PEER_STAYS, false},
-                                             {STATE, 0, PEER_STAYS, false},
-                                             {STATE, 0, PEER_STAYS, false},
-                                             {SESSION(OTHER), 0, PEER_STAYS, false},
-                                             {YES, 0, PEER_STAYS, false}};
+    static const struct peer_step steps[] = {{YES, 0, PEER_STAYS, PEER_ASKED},
+                                             {NO, 0, PEER_STAYS, PEER_ASKED},
+                                             {STATE, 0, PEER_STAYS, PEER_ASKED},
+                                             {STATE, 0, PEER_STAYS, PEER_ASKED},
+                                             {SESSION(OTHER), 0, PEER_STAYS, PEER_ASKED},
+                                             {YES, 0, PEER_STAYS, PEER_ASKED}};
     outcall_reply reply;
     outcall_session session;
     outcall_rule_request_state state;
@@ -196,8 +196,8 @@ static const struct {
 
 START_TEST(malformed_answer)
 {
-    const struct peer_step steps[] = {{malformed[_i].answer, 0, PEER_STAYS, false},
-                                      {YES, 0, PEER_STAYS, false}};
+    const struct peer_step steps[] = {{malformed[_i].answer, 0, PEER_STAYS, PEER_ASKED},
+                                      {YES, 0, PEER_STAYS, PEER_ASKED}};
     begin(steps, 2, 0);
     asks(OUTCALL_E_PROTOCOL, malformed[_i].text);
     if (malformed[_i].usable)
@@ -212,8 +212,8 @@ END_TEST
 /* The same at the check-in: no session, and so no question either. */
 START_TEST(malformed_checkin)
 {
-    const struct peer_step steps[] = {{malformed[_i].answer, 0, PEER_STAYS, false},
-                                      {YES, 0, PEER_STAYS, false}};
+    const struct peer_step steps[] = {{malformed[_i].answer, 0, PEER_STAYS, PEER_ASKED},
+                                      {YES, 0, PEER_STAYS, PEER_ASKED}};
     outcall_session session = {.heartbeat_s = 7};
     outcall_error err = OUTCALL_ERROR_INIT;
     int fd = -1;
@@ -248,7 +248,8 @@ START_TEST(long_answers)
     OC_FREE char *most = filled(HEAD "Content-Length: 65536\r\n\r\n", YES_BODY, OUTCALL_AGENT_BODY_MAX, &len);
     OC_FREE char *huge =
         filled(HEAD "Transfer-Encoding: chunked\r\n\r\na00000\r\n", YES_BODY, (size_t)10 << 20, &huge_len);
-    const struct peer_step steps[] = {{most, len, PEER_STAYS, false}, {huge, huge_len, PEER_STAYS, false}};
+    const struct peer_step steps[] = {{most, len, PEER_STAYS, PEER_ASKED},
+                                      {huge, huge_len, PEER_STAYS, PEER_ASKED}};
     begin(steps, 2, 0);
     allowed();
     asks(OUTCALL_E_PROTOCOL, "longer than 65536 bytes");
@@ -260,12 +261,12 @@ END_TEST
 /* A second answer that comes a little later is no answer to the next question. */
 START_TEST(second_answer_later)
 {
-    struct pollfd p = {.events = POLLIN};
-    begin_one(YES, 0, PEER_STAYS);
+    static const struct peer_step steps[] = {{YES, 0, PEER_STAYS, PEER_ASKED},
+                                             {YES, 0, PEER_STAYS, PEER_UNASKED}};
+    begin(steps, 2, 0);
     allowed();
-    p.fd = outcall_agent_client_fd(client);
-    ck_assert_int_eq(oc_write_all(peer.fd, YES, strlen(YES)), 0);
-    ck_assert_int_eq(poll(&p, 1, 10000), 1);
+    peer_go(&peer);
+    ck_assert_int_eq(oc_poll1(outcall_agent_client_fd(client), POLLIN, oc_deadline(10000)), POLLIN);
     asks(OUTCALL_E_PROTOCOL, "bytes that belong to no request");
     asks(OUTCALL_E_CLOSED, "");
     end();
@@ -320,8 +321,8 @@ static void is_refusal(size_t i, int r, const outcall_error *err)
 /* A refused question leaves the connection as it was. */
 START_TEST(refused)
 {
-    const struct peer_step step = {refusals[_i].answer, 0, PEER_STAYS, false};
-    const struct peer_step steps[] = {step, step, step, {YES, 0, PEER_STAYS, false}};
+    const struct peer_step step = {refusals[_i].answer, 0, PEER_STAYS, PEER_ASKED};
+    const struct peer_step steps[] = {step, step, step, {YES, 0, PEER_STAYS, PEER_ASKED}};
     outcall_reply reply;
     outcall_rule_request_state state;
     outcall_error err = OUTCALL_ERROR_INIT;
@@ -339,7 +340,7 @@ END_TEST
 
 START_TEST(refused_checkin)
 {
-    const struct peer_step step = {refusals[_i].answer, 0, PEER_STAYS, false};
+    const struct peer_step step = {refusals[_i].answer, 0, PEER_STAYS, PEER_ASKED};
     outcall_session session;
     outcall_error err = OUTCALL_ERROR_INIT;
     begin(&step, 1, 0); /* checks in, and then again */
@@ -375,7 +376,7 @@ END_TEST
 START_TEST(cut_checkins)
 {
     for (size_t cut = 0; cut < strlen(session_step.answer); cut++) {
-        const struct peer_step step = {cut ? session_step.answer : NULL, cut, PEER_HANGS_UP, false};
+        const struct peer_step step = {cut ? session_step.answer : NULL, cut, PEER_HANGS_UP, PEER_ASKED};
         outcall_session session;
         int fd = -1;
         peer_pair(&peer, &step, 1, &fd);
@@ -413,12 +414,12 @@ END_TEST
 /* One deadline for the whole call: a byte now and then does not push it. */
 START_TEST(no_answer_in_time)
 {
-    static const struct peer_step steps[] = {{NULL, 0, PEER_STAYS, false},
-                                             {YES, 10, PEER_STAYS, false},
-                                             {YES, sizeof(YES) - 2, PEER_STAYS, false},
-                                             {YES, 0, PEER_STAYS, true}};
+    static const struct peer_step steps[] = {{NULL, 0, PEER_STAYS, PEER_ASKED},
+                                             {YES, 10, PEER_STAYS, PEER_ASKED},
+                                             {YES, sizeof(YES) - 2, PEER_STAYS, PEER_ASKED},
+                                             {YES, 0, PEER_STAYS, PEER_TRICKLES}};
     for (size_t i = 0; i < OC_ARRAY_SIZE(steps); i++) {
-        begin(&steps[i], 1, steps[i].trickles ? 60 : 30);
+        begin(&steps[i], 1, steps[i].how == PEER_TRICKLES ? 60 : 30);
         uint64_t before = oc_now_ms();
         asks(OUTCALL_E_TIMEOUT, "in time");
         ck_assert_uint_lt(oc_now_ms() - before, 5000);
@@ -431,7 +432,7 @@ END_TEST
 /* A slow answer that comes in time is an answer. */
 START_TEST(trickle_in_time)
 {
-    const struct peer_step step = {YES, 0, PEER_STAYS, true};
+    const struct peer_step step = {YES, 0, PEER_STAYS, PEER_TRICKLES};
     begin(&step, 1, 0);
     allowed();
     end();
@@ -535,7 +536,7 @@ START_TEST(heartbeats)
         {OK_ANSWER "x", OUTCALL_E_PROTOCOL, "bytes behind its end"},
     };
     for (size_t i = 0; i < OC_ARRAY_SIZE(cases); i++) {
-        const struct peer_step step = {cases[i].answer, 0, PEER_STAYS, false};
+        const struct peer_step step = {cases[i].answer, 0, PEER_STAYS, PEER_ASKED};
         outcall_error err = OUTCALL_ERROR_INIT;
         make_dir();
         begin_at_path(&step, 1, PEER_HANGS_UP, 0);
@@ -558,7 +559,7 @@ END_TEST
  */
 START_TEST(heartbeat_after_the_socket_changed)
 {
-    static const struct peer_step yes = {YES, 0, PEER_STAYS, false};
+    static const struct peer_step yes = {YES, 0, PEER_STAYS, PEER_ASKED};
     static const struct peer_step stranger = {REFUSED("401 No", "", "45", "why", "what"), 0, PEER_HANGS_UP,
                                               false};
     struct peer other = {.fd = -1};
