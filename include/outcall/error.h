@@ -83,7 +83,7 @@ typedef struct outcall_error {
     int code;                          /* enum outcall_code, 0 = empty */
     int kind;                          /* enum outcall_kind, 0 = no finer word than the code */
     int sys_errno;                     /* errno for OUTCALL_E_SYSTEM and _UNREACHABLE, else 0 */
-    int status;                        /* HTTP status for OUTCALL_E_REMOTE, else 0 */
+    int status;                        /* HTTP status of an answer that says no, else 0 */
     int line, column;                  /* 1-based; 0 = unknown */
     uint32_t reserved[6];              /* zero */
     char source[OUTCALL_ERROR_SOURCE]; /* file, rule id, mount source or URL path; "" if none */

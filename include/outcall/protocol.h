@@ -34,14 +34,15 @@ typedef struct outcall_pair {
     const char *key, *value;
 } outcall_pair;
 
-/* One question. Every pointer is borrowed; text is UTF-8. */
+/* One question. Every pointer is borrowed; text is UTF-8. target and cwd hold no control characters: a line
+ * of a log shows them as they are. */
 typedef struct outcall_check {
     int action_type;         /* enum outcall_action_type */
     const char *target;      /* tool, URL, host:port, address or path; 1 to OUTCALL_AGENT_TARGET_MAX bytes */
-    const char *const *args; /* args_n of them; metadata.args on the wire */
+    const char *const *args; /* args_n of them, any text; metadata.args on the wire; NULL with 0 */
     size_t args_n;
     const char *cwd;              /* absolute; NULL: not said; metadata.cwd */
-    const outcall_pair *metadata; /* metadata_n further members, all strings; no key twice */
+    const outcall_pair *metadata; /* metadata_n more, any text; no key twice, none "args" or "cwd" */
     size_t metadata_n;
 } outcall_check;
 
@@ -49,10 +50,11 @@ typedef struct outcall_check {
 typedef struct outcall_reply {
     int allowed;       /* 1 only for the JSON value true */
     char rule_id[129]; /* "" : no rule */
-    char reason[1025]; /* "" : none; one line, control characters made harmless */
+    char reason[1025]; /* "" : none; one line: control characters and line breaks of Unicode become spaces,
+                          what is longer ends in "..." */
 } outcall_reply;
 
-/* What a check-in gives. */
+/* What a check-in gives. On the wire it also has context_keys, the rules' variables that questions fill. */
 typedef struct outcall_session {
     char container_id[65];
     char name[128];
@@ -68,21 +70,24 @@ typedef struct outcall_rule_request_state {
 } outcall_rule_request_state;
 
 /* Bodies of requests. *ret: new, free(); *ret_len bytes without the NUL. OUTCALL_E_INVALID: an argument is
- * NULL, out of its range or no UTF-8; _LIMIT: more than OUTCALL_AGENT_BODY_MAX; _NO_MEMORY. Any thread. Since
- * 0.1.0. */
+ * NULL, out of its range or no UTF-8, err->text names it; _LIMIT: more than OUTCALL_AGENT_BODY_MAX, as it
+ * would go over the wire; _NO_MEMORY. Any thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_check_encode(const outcall_check *c, char **ret, size_t *ret_len,
                                                        outcall_error *err);
-/* hostname and version may be NULL; pid 0: not said. The daemon never trusts them. Since 0.1.0. */
+/* hostname and version: one line of at most 255 bytes, or NULL; pid 0: not said. The daemon never trusts
+ * them. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_checkin_encode(const char *hostname, pid_t pid, const char *version,
                                                          char **ret, size_t *ret_len, outcall_error *err);
+/* yaml: the rule file, len bytes of UTF-8 without NUL, at least one. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_rule_request_encode(const char *yaml, size_t len, char **ret,
                                                               size_t *ret_len, outcall_error *err);
 
 /* A decoded question: owns what the check points to. */
 typedef struct outcall_decoded_check outcall_decoded_check;
-/* Takes the bytes of one body and nothing after it. *ret: new, outcall_decoded_check_free.
- * OUTCALL_E_PROTOCOL: not exactly one well-formed question; err->text names the member and what was expected;
- * _LIMIT: a size above; _INVALID, _NO_MEMORY. Since 0.1.0. */
+/* Takes the bytes of one body and nothing after it; metadata may be absent. *ret: new,
+ * outcall_decoded_check_free. OUTCALL_E_PROTOCOL: not exactly one well-formed question; err->text names the
+ * member and what was expected; _LIMIT: a size above is passed, or JSON's nesting of 32; _INVALID: an
+ * argument is NULL; _NO_MEMORY. Any thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_check_decode(const char *json, size_t len,
                                                        outcall_decoded_check **ret, outcall_error *err);
 /* Borrowed from d. NULL for NULL. Since 0.1.0. */
@@ -95,7 +100,9 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_checkin_decode(const char *json, size_
 OUTCALL_API OUTCALL_NODISCARD int outcall_rule_request_decode(const char *json, size_t len, char **ret,
                                                               size_t *ret_len, outcall_error *err);
 
-/* Bodies of answers, envelope included: the server's side. Errors as for requests. Since 0.1.0. */
+/* Bodies of answers, envelope included: the server's side. Members must be in their range and NUL-terminated;
+ * reasons become one line, an empty one null. allowed is true on the wire for 1 only. Errors as for requests.
+ * Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_reply_encode(const outcall_reply *r, char **ret, size_t *ret_len,
                                                        outcall_error *err);
 OUTCALL_API OUTCALL_NODISCARD int outcall_session_encode(const outcall_session *s, char **ret,
@@ -105,8 +112,9 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_rule_request_state_encode(const outcal
                                                                     outcall_error *err);
 
 /* The client's side. *ret is zeroed, which is blocked, before anything else and on every failure:
- * OUTCALL_E_PROTOCOL: not exactly one well-formed answer, err->text says why; _DENIED: {"success":false},
- * err->text is its error and err->kind its code where that is known; _INVALID, _NO_MEMORY. Since 0.1.0. */
+ * OUTCALL_E_PROTOCOL: not exactly one well-formed answer of at most OUTCALL_AGENT_BODY_MAX bytes with every
+ * member, err->text says why; _DENIED: {"success":false}, err->text is its error and err->kind its code where
+ * that is known; _INVALID: an argument is NULL; _NO_MEMORY. Any thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_reply_decode(const char *json, size_t len, outcall_reply *ret,
                                                        outcall_error *err);
 OUTCALL_API OUTCALL_NODISCARD int outcall_session_decode(const char *json, size_t len, outcall_session *ret,
