@@ -95,8 +95,8 @@ typedef void (*outcall_policy_problem_fn)(void *userdata, const outcall_error *p
  * keeps by reference. */
 typedef struct outcall_policy_options {
     unsigned version;
-    const char *dir;  /* every *.yaml and *.yml in it that is a regular file and does not begin with ".", by
-                         name in byte order; NULL: text */
+    const char *dir;  /* every *.yaml and *.yml in it that does not begin with ".", by name in byte order; all
+                         of them have to be regular files, not symlinks; NULL: text */
     const char *name; /* what text is called in errors and verdicts; NULL: "rules.yaml" */
     const char *text;
     size_t text_len;
@@ -116,11 +116,12 @@ typedef struct outcall_policy_options {
  * is an empty set, which blocks everything, with a warning. *ret: new, outcall_policy_unref.
  * err->source, line and column name file (without the directory) and place; the text begins with the rule's
  * id where there is one: `rule "x": ...`. OUTCALL_E_SYNTAX: malformed YAML or CEL, unknown or repeated key,
- * wrong value; _TYPE: a condition that does not type-check; _UNDECLARED: an unknown variable, function, field
- * or $name; _EXISTS: an id is used twice; _LIMIT: a file over 4 MiB, a set over 64 MiB or 100 000 rules,
- * nesting, aliases, a definition that grows beyond 64 KiB; _DENIED: a test came out otherwise than it says;
- * _TIMEOUT: the tests take too long; _INVALID: an argument; _SYSTEM: reading (sys_errno); _NO_MEMORY. Reads
- * files. Since 0.1.0. */
+ * wrong value; _TYPE: a condition that does not type-check, a field of a test with another type; _UNDECLARED:
+ * an unknown variable, function, field or $name; _EXISTS: an id is used twice; _LIMIT: a file over 4 MiB, a
+ * set over 64 MiB or 100 000 rules, nesting, aliases, a definition that grows beyond 64 KiB; _DENIED: a test
+ * came out otherwise than it says; _TIMEOUT: the tests take too long; _INVALID: an argument, or an entry of
+ * the directory that is named like a rule file and is no regular file, or whose name is not printable;
+ * _SYSTEM: reading (sys_errno); _NO_MEMORY. Reads files. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_policy_load(outcall_policy **ret,
                                                       const outcall_policy_options *opts, outcall_error *err);
 /* The same with dir and log alone. Since 0.1.0. */
@@ -204,10 +205,11 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_context_json(outcall_context *c, const
 OUTCALL_API OUTCALL_NODISCARD int outcall_policy_decide(const outcall_policy *p, outcall_context *c,
                                                         outcall_verdict *ret, outcall_error *err);
 /* Why, as a JSON object: {"decision": "allow"|"block", "matched_rule": id or null, "file", "reason",
- * "rule_error": bool, "matched": {"condition", "parts": [{"text", "value"}]} or null, "nearest": [{"rule",
- * "file", "line", "action", "true_parts", "parts_n", "false": the first sub-expression that was not true,
- * "error": text or null}]}, the nearest five of the rules before the verdict. *ret_json: new, free(). Costs a
- * look at every rule: not for the path of requests. Errors as above. Since 0.1.0. */
+ * "rule_error": bool, "matched": {"condition", "parts": [{"text", "value": bool or null, then with
+ * "error"}]} or null, "nearest": [{"rule", "file", "line", "action", "true_parts", "parts_n", "false": the
+ * first sub-expression that was not true, "error": text or null}]}, the nearest five of the rules before the
+ * verdict. *ret_json: new, free(). Costs a look at every rule: not for the path of requests. Errors as above.
+ * Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_policy_explain(const outcall_policy *p, outcall_context *c,
                                                          char **ret_json, outcall_error *err);
 /* One expression against a context, with the variables and functions that a rule has: *ret 1 or 0. Errors as

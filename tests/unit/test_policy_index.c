@@ -243,8 +243,60 @@ START_TEST(random_sets)
 }
 END_TEST
 
+/* One rule for each length of a suffix of "aaa...", the longest first; every string of it ends with some. */
+static outcall_policy *suffix_policy(size_t fields, size_t lengths)
+{
+    OC_CLEANUP(oc_buf_done) struct oc_buf b = OC_BUF_INIT;
+    char suffix[128];
+    outcall_policy *p = NULL;
+    add(&b, "version: \"1\"\nrules:\n");
+    memset(suffix, 'a', sizeof(suffix));
+    for (size_t n = lengths; n > 0; n--)
+        for (size_t i = 0; i < fields; i++)
+            MUST(oc_buf_printf(&b, "- {id: r%zu.%zu, action: block, condition: '%s.endsWith(\"%.*s\")'}\n", i,
+                               n, strings[i], (int)n, suffix) == 0);
+    MUST(outcall_policy_load_text(&p, NULL, b.data, b.len, NULL, NULL) == 0);
+    return p;
+}
+
+/* More lengths than are listed: the rules left over are looked at always. */
+START_TEST(many_lengths)
+{
+    OC_CLEANUP(outcall_policy_unrefp) outcall_policy *p = suffix_policy(1, 100);
+    OC_CLEANUP(outcall_context_freep) outcall_context *c = NULL;
+    struct tally t = {0, 0, 0};
+    char text[128];
+    memset(text, 'a', sizeof(text));
+    ck_assert_int_eq(outcall_context_new(&c), 0);
+    for (size_t n = 0; n <= sizeof(text); n++) {
+        ck_assert_int_eq(outcall_context_string(c, strings[0], text, n), 0);
+        compare(p, c, "many lengths", &t);
+    }
+    ck_assert_uint_ge(t.left_out, 60);
+}
+END_TEST
+
+/* More lists at once than are merged: all rules are looked at. */
+START_TEST(many_lists)
+{
+    OC_CLEANUP(outcall_policy_unrefp) outcall_policy *p = suffix_policy(3, 60);
+    OC_CLEANUP(outcall_context_freep) outcall_context *c = NULL;
+    outcall_verdict v = OUTCALL_VERDICT_INIT;
+    struct oc_candidates k;
+    char text[60];
+    memset(text, 'a', sizeof(text));
+    ck_assert_int_eq(outcall_context_new(&c), 0);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_int_eq(outcall_context_string(c, strings[i], text, i == 0 ? 59 : 60), 0);
+    ck_assert(!oc_candidates_start(&k, p->index, c->values));
+    ck_assert_int_eq(outcall_policy_decide(p, c, &v, NULL), 0);
+    ck_assert_str_eq(v.rule_id, "r1.60");
+}
+END_TEST
+
 int main(void)
 {
+    const TTest *const tests[] = {many_lengths, many_lists};
     const struct unit_loop loops[] = {{random_sets, ROUNDS}};
-    return unit_run("policy_index", NULL, 0, loops, OC_ARRAY_SIZE(loops));
+    return unit_run("policy_index", tests, OC_ARRAY_SIZE(tests), loops, OC_ARRAY_SIZE(loops));
 }

@@ -238,7 +238,8 @@ START_TEST(sizes)
     OC_FREE char *text = malloc(4 * MIB + 1);
     ck_assert_ptr_nonnull(text);
     memset(text, '#', 4 * MIB + 1);
-    memcpy(text, HEAD, strlen(HEAD));
+    ck_assert_int_eq(oc_copy(text, 4 * MIB, HEAD, strlen(HEAD)), 0);
+    text[strlen(HEAD)] = '#';
     put("a.yaml", text, 4 * MIB);
     OC_CLEANUP(outcall_policy_unrefp) outcall_policy *p = load();
     put("a.yaml", text, 4 * MIB + 1);
@@ -330,6 +331,27 @@ START_TEST(costs)
 }
 END_TEST
 
+/* What the reference shows can be loaded, and its tests come out. */
+START_TEST(documented)
+{
+    OC_FREE char *text = NULL;
+    size_t len = 0, n = 0;
+    ck_assert_int_eq(oc_read_file(AT_FDCWD, TEST_DATA "/../../docs/rules.md", MIB, &text, &len), 0);
+    for (const char *at = text; (at = strstr(at, "```yaml\n")); n++) {
+        const char *end = strstr(at += strlen("```yaml\n"), "```");
+        outcall_policy *p = NULL;
+        outcall_error err = OUTCALL_ERROR_INIT;
+        ck_assert_ptr_nonnull(end);
+        int r = outcall_policy_load_text(&p, NULL, at, (size_t)(end - at), NULL, &err);
+        ck_assert_msg(r == 0, "%d:%d: %s", err.line, err.column, err.text);
+        ck_assert_uint_eq(outcall_policy_warnings_n(p), 0);
+        (void)outcall_policy_unref(p);
+        at = end;
+    }
+    ck_assert_uint_ge(n, 1);
+}
+END_TEST
+
 static int load_once(void *userdata)
 {
     outcall_policy *p = NULL;
@@ -353,4 +375,4 @@ START_TEST(no_memory)
 END_TEST
 
 UNIT_MAIN("policy_load", order, nothing_there, what_is_no_file, across_files, not_more_than_100_refusals,
-          arguments, sizes, hundred_thousand_rules, costs, no_memory)
+          arguments, sizes, hundred_thousand_rules, costs, documented, no_memory)
