@@ -226,7 +226,7 @@ static void put_scalar(struct writer *w, const struct oc_item *item, int indent)
     }
     if (fits && block && *s == '>' && put_folded_block(w, item, indent))
         return;
-    if (fits && (block || memchr(node->text, '\n', node->len))) {
+    if (fits && (block || memchr(node->text, '\n', node->len - 1))) {
         put_literal(w, item, indent);
         return;
     }

@@ -100,6 +100,12 @@ $CC -Werror version.c -o static $(pkg-config --cflags outcall) -Wl,--as-needed \
 [ "$(readelf -d static | grep -c 'NEEDED.*liboutcall')" = 0 ] || fail "the example still needs the shared library"
 ./static | grep -q "$version" || fail "the example against the archive"
 
+# Only the policy, from outside.
+# shellcheck disable=SC2046
+$CC -Werror "$source/examples/policy.c" -o policy $(pkg-config --cflags --libs outcall)
+LD_LIBRARY_PATH=$libdir ./policy "$source/examples/rules" '{"run": {"tool": "git", "args": ["push", "origin", "main"]}}' | grep -qx "allow git-push" ||
+    fail "the policy example"
+
 cat >CMakeLists.txt <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(use LANGUAGES C)
