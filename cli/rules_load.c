@@ -61,7 +61,9 @@ struct load {
 
 static void add(struct load *l, const outcall_error *e, bool warning)
 {
-    CLI_FREE char *file = l->is_dir && e->source[0] ? file_join(l->path, e->source) : strdup(l->path);
+    /* What is wrong with the directory has it for a source. */
+    bool inside = l->is_dir && e->source[0] && strcmp(e->source, l->path) != 0;
+    CLI_FREE char *file = inside ? file_join(l->path, e->source) : strdup(l->path);
     if (file)
         problems_add(l->problems, file, e, warning);
     else
