@@ -167,6 +167,20 @@ static int by_priority(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* Gives back what an array that grew by doubling has too much. */
+static bool fit(void *array, size_t n, size_t *cap, size_t size)
+{
+    void **v = array;
+    if (n == 0 || n == *cap)
+        return true;
+    void *exact = reallocarray(*v, n, size);
+    if (!exact)
+        return false;
+    *v = exact;
+    *cap = n;
+    return true;
+}
+
 /* Rules were added file by file, in order: what is left is their priority, and what goes by it. */
 static int put_in_order(struct outcall_policy *p)
 {
@@ -185,6 +199,10 @@ static int put_in_order(struct outcall_policy *p)
     free(p->rules);
     p->rules = sorted;
     p->rules_cap = p->rules_n;
+    if (!fit(&p->more, p->more_n, &p->more_cap, sizeof(*p->more)) ||
+        !fit(&p->agents, p->agents_n, &p->agents_cap, sizeof(*p->agents)) ||
+        !fit(&p->ports, p->ports_n, &p->ports_cap, sizeof(*p->ports)))
+        return OUTCALL_E_NO_MEMORY;
     oc_cel_pool_seal(p->pool);
     int r = oc_policy_index_ids(p);
     return r < 0 ? r : oc_index_new(&p->index, p);

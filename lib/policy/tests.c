@@ -1,6 +1,7 @@
 /* The tests in rule files: a set that does not do what they say is no set. */
 #include "base/clock.h"
 #include "core/error.h"
+#include "policy/decide.h"
 #include "policy/load.h"
 #include "policy/place.h"
 #include <stdio.h>
@@ -128,7 +129,7 @@ static int run_test(struct oc_loader *l, const oc_yaml *node, struct test *t, ou
         return oc_yaml_fail(err, OUTCALL_E_UNDECLARED, t->rule, "there is no rule \"%s\"",
                             oc_shown(shown, t->rule->text));
     }
-    r = outcall_policy_decide(l->p, l->context, &v, err);
+    r = oc_policy_decide(l->p, l->context, OC_DECIDE_QUIET, &v, NULL, err);
     if (r < 0)
         return r;
     bool same = v.action == t->expect && (!t->rule || oc_streq(v.rule_id, t->rule->text));

@@ -108,7 +108,7 @@ START_TEST(rule_info)
     ck_assert_uint_eq(i.n_ports, 2);
     ck_assert_uint_eq(i.ports[1], 8443);
     ck_assert_ptr_null(i.reason);
-    ck_assert_uint_eq(i.hits, 1); /* the test in the file */
+    ck_assert_uint_eq(i.hits, 0); /* the test in the file does not count */
     ck_assert_int_eq(outcall_policy_rule_find(p, "only-builder", &i), 0);
     ck_assert_uint_eq(i.n_agents, 2);
     ck_assert_str_eq(i.agents[1], "tester");
@@ -137,6 +137,44 @@ START_TEST(errors_block_in_block_rules)
     ck_assert_int_eq(outcall_policy_rule_at(p, 1, &i), 0);
     ck_assert_uint_eq(i.errors, 1);
     ck_assert_uint_eq(i.hits, 1);
+}
+END_TEST
+
+/* What is and what is no use of a definition. */
+START_TEST(definitions)
+{
+    OC_CLEANUP(outcall_policy_unrefp)
+    outcall_policy *p =
+        load("version: \"1\"\n"
+             "definitions:\n"
+             "  a: '\"$ab\"' # text\n"
+             "  ab: run.args\n"
+             "  list: '[$a, \"x\"] // ends in a comment'\n"
+             "  either: run.tool == $a || run.tool == \"x\"\n"
+             "  unused: 'true'\n"
+             "rules:\n"
+             "- {id: list, action: allow, condition: 'run.tool in$list && size($ab)==1'}\n"
+             "- {id: precedence, action: allow, condition: '$either && run.cwd == r\"\\$a\" // $no'}\n"
+             "- id: strings\n"
+             "  action: allow\n"
+             "  condition: run.cwd == \"\"\"$a\"$no\"\"\" || run.cwd == '\\'$no'\n"
+             "- id: block\n"
+             "  action: allow\n"
+             "  condition: |\n"
+             "    $ab.exists(x, x.startsWith($a)) // $no\n"
+             "    && run.cwd == 'b'\n"
+             "tests:\n"
+             "- {name: in, expect: allow, rule: list, context: {run: {tool: $ab, args: [q]}}}\n"
+             "- {name: parentheses, expect: block, context: {run: {tool: $ab}}}\n"
+             "- {name: raw, expect: allow, rule: precedence, context: {run: {tool: x, cwd: '\\$a'}}}\n"
+             "- {name: three quotes, expect: allow, rule: strings, context: {run: {cwd: '$a\"$no'}}}\n"
+             "- {name: escaped quote, expect: allow, rule: strings, context: {run: {cwd: '''$no'}}}\n"
+             "- {name: lines, expect: allow, rule: block, context: {run: {cwd: b, args: [$abc]}}}\n");
+    outcall_rule_info i;
+    ck_assert_uint_eq(outcall_policy_warnings_n(p), 1);
+    ck_assert_str_eq(outcall_policy_warning_at(p, 0), "rules.yaml:7:3: definition \"unused\" is not used");
+    ck_assert_int_eq(outcall_policy_rule_find(p, "block", &i), 0);
+    ck_assert_str_eq(i.condition, "$ab.exists(x, x.startsWith($a)) // $no\n&& run.cwd == 'b'");
 }
 END_TEST
 
@@ -241,4 +279,4 @@ START_TEST(no_memory)
 END_TEST
 
 UNIT_MAIN("policy", first_match_decides, rule_info, errors_block_in_block_rules, null_and_empty_block,
-          explanations, expressions, no_memory)
+          definitions, explanations, expressions, no_memory)
