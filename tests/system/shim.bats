@@ -83,7 +83,7 @@ UNREACHABLE='outcalld unreachable — exiting (fail closed)'
     for body in '' x '[]' '{}' '{"success":1}' '{"success":true'; do
         answers 200 "$body"
         shim
-        ends_with_5 'registration rejected: malformed answer'
+        [ "$status" = 5 ] && [ -z "$output" ] && [[ $stderr = 'outcall: registration rejected: '* ]]
         rm "$T/agent/agent.sock"
     done
 }
@@ -95,7 +95,7 @@ UNREACHABLE='outcalld unreachable — exiting (fail closed)'
     rm "$T/agent/agent.sock"
     answers 500 '{"success":true}'
     shim
-    ends_with_5 'registration rejected: HTTP status 500'
+    ends_with_5 'registration rejected: malformed answer: HTTP status 500'
 }
 
 @test "S005-EC-008: a socket that nobody listens on" {
