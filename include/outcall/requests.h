@@ -28,7 +28,7 @@ typedef struct outcall_requests_options {
     const char *rules_dir;             /* where approved files go: agent-<id>.yaml, mode 0600 */
     outcall_requests_reload_fn reload; /* required */
     void *userdata;
-    unsigned pending_max;  /* for each agent (16) [1024] */
+    unsigned pending_max;  /* for each agent (64) [1024] */
     unsigned total_max;    /* entries kept, of all agents; the oldest answered ones go first (1024) [65536] */
     size_t file_max_bytes; /* of a rule file (64 KiB) [4 MiB] */
     outcall_log *log;      /* target "requests" */

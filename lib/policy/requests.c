@@ -7,7 +7,7 @@
 #include "policy/request_store.h"
 #include <string.h>
 
-#define PENDING_DEFAULT 16
+#define PENDING_DEFAULT 64 /* spec section 2 */
 #define PENDING_MAX     1024
 #define TOTAL_DEFAULT   1024
 #define TOTAL_MAX       65536

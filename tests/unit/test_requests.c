@@ -450,6 +450,60 @@ START_TEST(arguments)
 }
 END_TEST
 
+#define THREADS 4
+#define EACH    6
+
+static void *ask_and_look(void *userdata)
+{
+    const char *agent = userdata;
+    size_t bad = 0;
+    for (int i = 0; i < EACH; i++) {
+        outcall_request *r = NULL;
+        outcall_request *again = NULL;
+        outcall_request **all = NULL;
+        char yaml[128], id[OC_REQUEST_ID_SIZE] = "";
+        (void)snprintf(yaml, sizeof(yaml), RULE("%s-%d", "run.tool == \"%s\""), agent, i, agent);
+        bad += outcall_requests_submit(f.store, agent, yaml, strlen(yaml), &r, NULL) != 0;
+        if (r)
+            (void)snprintf(id, sizeof(id), "%s", outcall_request_id(r));
+        bad += outcall_requests_get(f.store, id, agent, &again, NULL) != 0;
+        int n = outcall_requests_list(f.store, -1, &all, NULL);
+        bad += n < 1;
+        outcall_request_free_many(all, n > 0 ? (size_t)n : 0);
+        (void)outcall_request_free(again);
+        (void)outcall_request_free(r);
+        bad += i % 2 ? outcall_requests_approve(f.store, id, NULL, NULL) != 0
+                     : outcall_requests_reject(f.store, id, "no", NULL) != 0;
+    }
+    return bad ? userdata : NULL;
+}
+
+START_TEST(many_threads)
+{
+    static const char *const agents[THREADS] = {"a", "b", "c", "d"};
+    pthread_t threads[THREADS];
+    outcall_request **all = NULL;
+    begin();
+    for (size_t i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_and_look, (void *)agents[i]), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        void *bad = NULL;
+        ck_assert_int_eq(pthread_join(threads[i], &bad), 0);
+        ck_assert_ptr_null(bad);
+    }
+    fixture_reopen(&f);
+    ck_assert_int_eq(outcall_requests_list(f.store, OUTCALL_REQUEST_APPROVED, &all, NULL),
+                     THREADS * EACH / 2);
+    outcall_request_free_many(all, (size_t)THREADS * EACH / 2);
+    ck_assert_uint_eq(fixture_count(f.rules), THREADS * EACH / 2);
+    for (size_t i = 0; i < THREADS; i++) {
+        ck_assert(fixture_allows(&f, agents[i], agents[i]));
+        ck_assert(!fixture_allows(&f, agents[i], agents[(i + 1) % THREADS]));
+    }
+    end();
+}
+END_TEST
+
 static int open_submit_list(void *userdata)
 {
     outcall_requests *s = NULL;
@@ -518,4 +572,5 @@ END_TEST
 UNIT_MAIN("requests", a_request_from_submit_to_approval, a_rejected_request, nobody_sees_what_is_not_his,
           a_name_is_no_path, a_failed_reload_changes_nothing, an_id_that_is_in_force, bounds, oldest_first,
           a_damaged_entry_is_set_aside, only_regular_files_are_read, what_is_not_ours_stays,
-          unsafe_directories_are_refused, arguments, out_of_memory, out_of_memory_while_approving)
+          unsafe_directories_are_refused, arguments, many_threads, out_of_memory,
+          out_of_memory_while_approving)
