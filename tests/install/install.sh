@@ -33,7 +33,7 @@ libdir=$(dirname "$(find "$prefix" -name liboutcall.a)")
 for file in "$libdir/liboutcall.so" "$libdir/liboutcall.so.0" "$libdir/liboutcall.a" "$libdir/pkgconfig/outcall.pc" \
     "$libdir/cmake/outcall/outcallConfig.cmake" "$prefix/include/outcall/common.h" \
     "$prefix/sbin/outcalld" "$prefix/bin/outcall" "$prefix/libexec/outcall/outcall-agent" \
-    "$prefix/share/man/man1/outcall.1" "$prefix/share/man/man8/outcalld.8" "$prefix/share/man/man5/outcalld.yaml.5"; do
+    "$prefix/share/man/man1/outcall.1" "$prefix/share/man/man1/outcall-agent.1" "$prefix/share/man/man8/outcalld.8" "$prefix/share/man/man5/outcalld.yaml.5"; do
     [ -e "$file" ] || missing+=("${file#"$prefix"/}")
 done
 [ -z "${missing[*]:-}" ] || fail "not installed: ${missing[*]}"

@@ -262,7 +262,7 @@ YES='{"success":true,"data":{"allowed":true,"matched_rule":null,"reason":null}}'
     lives 1
     BEGAN=$EPOCHREALTIME
     rm "$T/agent/agent.sock"
-    dead_within 2500
+    dead_within 5000
     spawned_ends 5 "$UNREACHABLE"
 }
 
@@ -273,7 +273,7 @@ YES='{"success":true,"data":{"allowed":true,"matched_rule":null,"reason":null}}'
     rm "$T/agent/agent.sock"
     BEGAN=$EPOCHREALTIME
     agent_start
-    dead_within 2500
+    dead_within 5000
     spawned_ends 5 "$UNREACHABLE"
 }
 
@@ -283,7 +283,7 @@ YES='{"success":true,"data":{"allowed":true,"matched_rule":null,"reason":null}}'
     lives 1
     BEGAN=$EPOCHREALTIME
     nsenter -m -t "$SPAWNED" umount -l /run/outcall
-    dead_within 2500
+    dead_within 5000
     spawned_ends 5 "$UNREACHABLE"
 }
 
@@ -376,7 +376,7 @@ YES='{"success":true,"data":{"allowed":true,"matched_rule":null,"reason":null}}'
     comes_to_ask /v1/heartbeat 1
     BEGAN=$EPOCHREALTIME
     kill -TERM "$SPAWNED"
-    dead_within 2000
+    dead_within 5000
     spawned_ends 7
 }
 
@@ -690,7 +690,7 @@ END
     lives 1
     BEGAN=$EPOCHREALTIME
     kill -KILL "$AGENT"
-    dead_within 2000
+    dead_within 5000
     spawned_ends 5 "$UNREACHABLE"
 }
 
@@ -699,7 +699,7 @@ END
     shim_spawn sh -c 'setsid sleep 600 & echo >&9'
     lives 1
     BEGAN=$EPOCHREALTIME
-    dead_within 2000
+    dead_within 5000
     spawned_ends 0 'what the command left running was ended with it'
 }
 
@@ -709,7 +709,7 @@ END
     lives 1
     BEGAN=$EPOCHREALTIME
     kill -KILL "$SPAWNED"
-    dead_within 2000
+    dead_within 5000
 }
 
 @test "S005: a nested shim and all below it end with the daemon" {
@@ -718,7 +718,7 @@ END
     lives 1
     BEGAN=$EPOCHREALTIME
     kill -KILL "$AGENT"
-    dead_within 2000
+    dead_within 5000
     wait "$SPAWNED" || [ $? = 5 ]
 }
 
@@ -774,7 +774,7 @@ END
     lives 51
     BEGAN=$EPOCHREALTIME
     kill -KILL "$AGENT"
-    dead_within 2000
+    dead_within 5000
     spawned_ends 5 "$UNREACHABLE"
 }
 
@@ -799,7 +799,7 @@ pids_group()
     comes_to_ask /v1/heartbeat 2
     BEGAN=$EPOCHREALTIME
     kill -KILL "$AGENT"
-    dead_within 2000
+    dead_within 5000
     spawned_ends 5 "$UNREACHABLE"
     poll 5 rmdir "$group"
 }
