@@ -284,6 +284,24 @@ START_TEST(what_costs_too_much)
 }
 END_TEST
 
+START_TEST(bounds_of_a_load)
+{
+    outcall_policy *set = NULL;
+    outcall_policy_options o = OUTCALL_POLICY_OPTIONS_INIT;
+    o.text = "version: \"1\"\nrules: []\n";
+    o.text_len = strlen(o.text);
+    o.tests_timeout_ms = 600001;
+    ck_assert_int_eq(outcall_policy_load(&set, &o, NULL), OUTCALL_E_INVALID);
+    o.tests_timeout_ms = 600000;
+    o.expanded_max_bytes = ((size_t)64 << 20) + 1;
+    ck_assert_int_eq(outcall_policy_load(&set, &o, NULL), OUTCALL_E_INVALID);
+    ck_assert_ptr_null(set);
+    o.expanded_max_bytes = (size_t)64 << 20;
+    ck_assert_int_eq(outcall_policy_load(&set, &o, NULL), 0);
+    (void)outcall_policy_unref(set);
+}
+END_TEST
+
 static char *everything;
 
 static int check_everything(void *userdata)
@@ -311,6 +329,7 @@ int main(void)
                                 the_form_on_disk,
                                 every_cut_is_noticed,
                                 what_costs_too_much,
+                                bounds_of_a_load,
                                 out_of_memory};
     const struct unit_loop loops[] = {{damage_is_noticed, OC_ARRAY_SIZE(damage)}};
     return unit_run("requests_text", all, OC_ARRAY_SIZE(all), loops, OC_ARRAY_SIZE(loops));
