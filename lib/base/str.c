@@ -43,10 +43,26 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
     return n;
 }
 
+/* How many bytes there are before the first that is not ASCII, eight at a time: most text is nothing else. */
+static size_t ascii_n(const char *s, size_t len)
+{
+    static const uint64_t high = UINT64_C(0x8080808080808080);
+    uint64_t eight = 0;
+    size_t n = 0;
+    for (; len - n >= sizeof(eight); n += sizeof(eight)) {
+        memcpy(&eight, s + n, sizeof(eight));
+        if (eight & high)
+            break;
+    }
+    while (n < len && (unsigned char)s[n] < 0x80)
+        n++;
+    return n;
+}
+
 bool oc_utf8_valid(const char *s, size_t len)
 {
     const unsigned char *p = (const unsigned char *)s;
-    for (size_t i = 0; i < len;) {
+    for (size_t i = ascii_n(s, len); i < len; i += ascii_n(s + i, len - i)) {
         size_t n = utf8_sequence(p + i, len - i);
         if (n == 0)
             return false;
@@ -58,7 +74,7 @@ bool oc_utf8_valid(const char *s, size_t len)
 void oc_utf8_repair(char *s)
 {
     size_t len = strlen(s);
-    for (size_t i = 0; i < len;) {
+    for (size_t i = ascii_n(s, len); i < len; i += ascii_n(s + i, len - i)) {
         size_t n = utf8_sequence((const unsigned char *)s + i, len - i);
         if (n == 0)
             s[i] = '?';

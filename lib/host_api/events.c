@@ -1,8 +1,11 @@
 /* What goes into the event stream, and the counters behind the metrics. */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "host_api/api.h"
 #include <time.h>
+
+#define VERDICT_SIZE 400 /* bytes of a usual one */
 
 static void add(outcall_host_api *h, json_t *take_event)
 {
@@ -24,17 +27,47 @@ void outcall_host_api_event(outcall_host_api *h, const char *type, const char *a
                      "name", name, "id", id, "detail", detail));
 }
 
-void outcall_host_api_verdict(outcall_host_api *h, const outcall_decision *d)
+static int add_member(struct oc_buf *b, const char *name, const char *value)
+{
+    int r = oc_buf_str(b, name);
+    return r < 0 ? r : oc_json_append(b, value);
+}
+
+/* As text at once: there may be thousands of them in a second, and an agent waits for each. */
+static int write_verdict(struct oc_buf *b, const outcall_decision *d)
 {
     char time[OC_RFC3339_SIZE];
+    const struct {
+        const char *name, *value;
+    } members[] = {
+        {"{\"time\":", now(time)},
+        {",\"type\":", "verdict"},
+        {",\"container\":", d->container},
+        {",\"agent\":", d->agent},
+        {",\"action_type\":", d->action_type},
+        {",\"target\":", d->target},
+        {",\"decision\":", d->allowed ? "allow" : "block"},
+        {",\"rule\":", d->v->rule_id},
+        {",\"file\":", d->v->file},
+        {",\"error\":", d->failure ? outcall_code_string(d->failure) : NULL},
+    };
+    int r = oc_buf_reserve(b, VERDICT_SIZE);
+    for (size_t i = 0; i < OC_ARRAY_SIZE(members) && r == 0; i++)
+        r = add_member(b, members[i].name, members[i].value);
+    return r < 0 ? r
+                 : oc_buf_printf(b, ",\"generation\":%llu,\"duration_us\":%llu}",
+                                 (unsigned long long)d->generation, (unsigned long long)d->duration_us);
+}
+
+void outcall_host_api_verdict(outcall_host_api *h, const outcall_decision *d)
+{
+    OC_CLEANUP(oc_buf_done) struct oc_buf b = OC_BUF_INIT;
     (void)atomic_fetch_add(d->allowed ? &h->allowed : &h->blocked, 1);
     (void)atomic_fetch_add(&h->rule_errors, d->v->errors_n);
-    add(h, json_pack("{s:s, s:s, s:s?, s:s?, s:s, s:s?, s:s, s:s?, s:s?, s:s?, s:I, s:I}", "time", now(time),
-                     "type", "verdict", "container", d->container, "agent", d->agent, "action_type",
-                     d->action_type, "target", d->target, "decision", d->allowed ? "allow" : "block", "rule",
-                     d->v->rule_id, "file", d->v->file, "error",
-                     d->failure ? outcall_code_string(d->failure) : NULL, "generation",
-                     (json_int_t)d->generation, "duration_us", (json_int_t)d->duration_us));
+    char *line = write_verdict(&b, d) == 0 ? oc_buf_take(&b, NULL) : NULL;
+    if (line)
+        oc_utf8_repair(line);
+    oc_event_log_add(h->events, line);
 }
 
 void outcall_host_api_reloaded(outcall_host_api *h, const char *cause, const outcall_policy *policy,

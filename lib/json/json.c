@@ -322,6 +322,23 @@ static int write_piece(const char *data, size_t len, void *userdata)
     return s->failed ? -1 : 0;
 }
 
+int oc_json_append(struct oc_buf *b, const char *s)
+{
+    if (!s)
+        return oc_buf_str(b, "null");
+    int r = oc_buf_char(b, '"');
+    while (*s && r == 0) {
+        size_t plain = 0;
+        while ((unsigned char)s[plain] >= 0x20 && s[plain] != '"' && s[plain] != '\\')
+            plain++;
+        r = oc_buf_add(b, s, plain);
+        s += plain;
+        if (r == 0 && *s)
+            r = oc_buf_printf(b, "\\u%04x", (unsigned char)*s++);
+    }
+    return r < 0 ? r : oc_buf_char(b, '"');
+}
+
 char *oc_json_dump(const json_t *j, size_t *ret_len)
 {
     struct sink s = {.text = OC_BUF_INIT};

@@ -66,6 +66,11 @@ bool oc_json_bool(const json_t *j, const char *path, bool fallback);
 /* Compact text: new, free(); NULL when out of memory. */
 OC_NODISCARD char *oc_json_dump(const json_t *j, size_t *ret_len);
 
+/* Appends s as a JSON string, NULL as null: where a tree of values would cost more than the text is worth. s:
+ * UTF-8. OUTCALL_E_NO_MEMORY, _LIMIT. */
+struct oc_buf;
+OC_NODISCARD int oc_json_append(struct oc_buf *b, const char *s);
+
 /* Builders that fold failure: json_object_set_new and json_array_append_new accept a NULL value and then
  * fail, so a chain of `bad |= ...` needs one check at its end. */
 #define oc_json_set(object, key, value) (json_object_set_new((object), (key), (value)) < 0)

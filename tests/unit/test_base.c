@@ -266,6 +266,25 @@ START_TEST(utf8)
 }
 END_TEST
 
+/* Plain text is passed over in steps: what is not plain must be seen at every place in one. */
+START_TEST(utf8_among_plain_text)
+{
+    for (size_t len = 1; len < 40; len++) {
+        for (size_t at = 0; at < len; at++) {
+            char text[48] = "";
+            memset(text, 'x', len);
+            ck_assert(oc_utf8_valid(text, len));
+            text[at] = '\xff';
+            ck_assert(!oc_utf8_valid(text, len));
+            oc_utf8_repair(text);
+            ck_assert_uint_eq(strspn(text, "x"), at);
+            ck_assert_uint_eq(strspn(text + at + 1, "x"), len - at - 1);
+            ck_assert_int_eq(text[at], '?');
+        }
+    }
+}
+END_TEST
+
 START_TEST(cuts_between_characters)
 {
     static const char text[] = "a\xc3\xa9\xf0\x9f\x98\x80z"; /* 1, 2, 4 and 1 bytes */
@@ -425,6 +444,7 @@ int main(void)
                                   a_number_ends_where_it_is_told,
                                   hexadecimal,
                                   cuts_between_characters,
+                                  utf8_among_plain_text,
                                   texts,
                                   names,
                                   addresses,

@@ -1,5 +1,6 @@
 /* lib/json: what is read and what is refused, the decoder by table, look-ups, writing, and failing
  * allocations. */
+#include "base/buf.h"
 #include "base/str.h"
 #include "support/failmalloc.h"
 #include "unit.h"
@@ -276,6 +277,23 @@ START_TEST(builders_fold_failures)
 }
 END_TEST
 
+START_TEST(text_is_appended)
+{
+    static const char *const all[] = {
+        "", "plain", "\"", "\\", "a\"b\\c/", "\n\t\x01\x1f\x7f", "\xc3\xa9 \xf0\x9f\x98\x80"};
+    for (size_t i = 0; i < OC_ARRAY_SIZE(all); i++) {
+        OC_CLEANUP(oc_buf_done) struct oc_buf b = OC_BUF_INIT;
+        OC_JSON json_t *j = NULL;
+        ck_assert_int_eq(oc_buf_char(&b, '['), 0);
+        ck_assert_int_eq(oc_json_append(&b, all[i]) | oc_buf_char(&b, ',') | oc_json_append(&b, NULL), 0);
+        ck_assert_int_eq(oc_buf_char(&b, ']'), 0);
+        ck_assert_int_eq(oc_json_load(b.data, b.len, &j, NULL), 0);
+        ck_assert_str_eq(json_string_value(json_array_get(j, 0)), all[i]);
+        ck_assert(json_is_null(json_array_get(j, 1)));
+    }
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const plain[] = {depth_is_met_exactly,
@@ -283,7 +301,8 @@ int main(void)
                                   what_is_absent_keeps_its_default,
                                   look_ups_tolerate,
                                   no_letter_is_lost_when_memory_is_short,
-                                  builders_fold_failures};
+                                  builders_fold_failures,
+                                  text_is_appended};
     const struct unit_loop loops[] = {{reads_strictly, OC_ARRAY_SIZE(texts)},
                                       {decodes_by_table, OC_ARRAY_SIZE(values)}};
     return unit_run("json", plain, OC_ARRAY_SIZE(plain), loops, OC_ARRAY_SIZE(loops));
