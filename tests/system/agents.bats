@@ -1,0 +1,253 @@
+#!/usr/bin/env bats
+# Agents in real containers, through the real shim and the real daemon: what the rules say happens, and nothing else.
+load ../support/outcall
+
+setup()
+{
+    outcall_setup || return 1
+    mkdir "$T/rules" "$T/work"
+    chmod 0777 "$T/work"
+    cat >"$T/rules/agents.yaml" <<'END'
+version: "1"
+rules:
+  - id: touch
+    condition: run.tool == "touch" && run.args.all(a, glob(a, "/work/**"))
+    action: allow
+  - id: tools
+    condition: run.tool in ["echo", "sleep", "true", "id", "sh"] && !("forbidden" in run.args)
+    action: allow
+  - id: no-rm
+    condition: run.tool == "rm"
+    action: block
+    reason: ask a person first
+    priority: 10
+  - id: nobody
+    condition: run.context.action_type == "checkin" && agent.name == "outlaw"
+    action: block
+    reason: this agent is not welcome
+END
+    outcalld_start
+}
+
+teardown()
+{
+    outcall_teardown
+}
+
+agent()
+{
+    create "$1" --volume "$T/work:/work" "${@:2}"
+}
+
+# shim NAME ARGS...: the shim in the container, as its agent calls it.
+shim()
+{
+    run --separate-stderr inside "outcall-agent-$1" outcall "${@:2}"
+}
+
+# ends CODE STDERR: how the last call ended; nothing on stdout.
+ends()
+{
+    [ "$status" = "$1" ] && [ "$stderr" = "$2" ] && [ -z "$output" ] && return 0
+    printf 'expected %s and: %s\ngot %s: %s\n%s\n' "$1" "$2" "$status" "$stderr" "$output" >&2
+    return 1
+}
+
+events()
+{
+    curl -fsS --max-time 10 --unix-socket "$SOCKET" http://outcalld/api/v1/events
+}
+
+# tree_gone TAG: no process with this word in its command line is left.
+tree_gone()
+{
+    ! pgrep -f "$1" >/dev/null
+}
+
+@test "agents: what the rules allow runs, what they block does not" {
+    agent a
+    shim a touch /work/yes
+    [ "$status" = 0 ]
+    [ -e "$T/work/yes" ]
+    shim a rm /work/yes
+    ends 1 'outcall: blocked: ask a person first [rule no-rm]'
+    [ -e "$T/work/yes" ]
+    shim a touch /etc/no
+    [ "$status" = 1 ]
+    shim a echo 'exit code and stdout are its own'
+    [ "$status" = 0 ]
+    [ "$output" = 'exit code and stdout are its own' ]
+    [ -z "$stderr" ]
+    shim a sh -c 'exit 7'
+    [ "$status" = 7 ]
+    shim a check network_call https://example.com/ method=GET
+    [ "$(jq -r .allowed <<<"$output")" = false ]
+}
+
+@test "agents: every verdict is an event and a log record, without arguments or environment" {
+    agent a
+    shim a echo secret-argument
+    [ "$status" = 0 ]
+    shim a rm secret-argument
+    [ "$status" = 1 ]
+    events >"$T/events"
+    jq -es 'map(select(.type == "verdict" and .action_type == "tool_exec")) |
+        length == 2 and .[0].decision == "allow" and .[0].rule == "tools" and .[0].container == "outcall-agent-a" and
+        .[1].decision == "block" and .[1].rule == "no-rm" and .[1].agent == "a" and .[1].target == "rm"' "$T/events"
+    run grep secret-argument "$T/events" "$T/outcalld.log"
+    [ "$status" = 1 ]
+    [ "$(grep -c 'tool_exec: container outcall-agent-a' "$T/outcalld.log")" = 2 ]
+}
+
+@test "S005-EC-006: 200 invocations at once, each with its own verdict" {
+    agent a
+    # shellcheck disable=SC2016 # for the shell in the container
+    run inside outcall-agent-a sh -c '
+        i=0
+        while [ $i -lt 200 ]; do
+            if [ $((i % 2)) = 0 ]; then
+                (outcall touch /work/allowed-$i >/dev/null 2>&1; echo $? >/work/code-$i) &
+            else
+                (outcall rm /work/allowed-$i >/dev/null 2>&1; echo $? >/work/code-$i) &
+            fi
+            i=$((i + 1))
+        done
+        wait'
+    [ "$status" = 0 ]
+    for ((i = 0; i < 200; i++)); do
+        [ "$(cat "$T/work/code-$i")" = $((i % 2)) ] || { echo "$i: $(cat "$T/work/code-$i")" >&2; false; }
+        if ((i % 2 == 0)); then
+            [ -e "$T/work/allowed-$i" ]
+        fi
+    done
+    [ "$(grep -c 'tool_exec: container outcall-agent-a' "$T/outcalld.log")" = 200 ]
+}
+
+@test "S005-EC-007: a check-in that a rule refuses, and a container that is not ours" {
+    agent outlaw
+    shim outlaw echo x
+    ends 5 'outcall: registration rejected: this agent is not welcome'
+    agent a
+    # The host is not in the container, whatever it sends.
+    run curl -sS --max-time 10 --unix-socket "$T/run/agents/outcall-agent-a/agent.sock" -X POST http://x/v1/checkin -d '{}'
+    [ "$(jq -r .code <<<"$output")" = forbidden ]
+    # Nor is another container that got the socket's directory from somebody.
+    run --separate-stderr docker run --rm --network none -v "$SHIM:/usr/local/bin/outcall:ro" \
+        -v "$T/run/agents/outcall-agent-a:/run/outcall:ro" "$IMAGE" outcall echo x
+    [ "$status" = 5 ]
+    [[ "$stderr" = 'outcall: registration rejected: '* ]]
+    [ -z "$output" ]
+}
+
+@test "S005-EC-009: the shim cannot be changed from inside" {
+    agent a --user 65532:65532
+    sum=$(sha256sum <"$SHIM")
+    for what in 'echo x >F' 'rm F' 'mv F /tmp/x' 'chmod 0777 F' ': >F' 'ln -f /bin/sh F' 'mount -t tmpfs none /usr/local/bin'; do
+        run inside outcall-agent-a sh -c "${what//F//usr/local/bin/outcall}"
+        [ "$status" != 0 ] || { echo "$what" >&2; false; }
+    done
+    [ "$(sha256sum <"$SHIM")" = "$sum" ]
+    [ "$(inside outcall-agent-a sha256sum /usr/local/bin/outcall | cut -d' ' -f1)" = "${sum%% *}" ]
+}
+
+@test "S005-EC-002: the socket goes while an action runs" {
+    agent a
+    inside outcall-agent-a env OUTCALL_HEARTBEAT_SECS=1 outcall sleep 671 &
+    pid=$!
+    poll 10 pgrep -f 'sleep 671' >/dev/null
+    rm "$T/run/agents/outcall-agent-a/agent.sock"
+    code=0
+    wait "$pid" || code=$?
+    [ "$code" = 5 ]
+    poll 2 tree_gone 'sleep 671'
+}
+
+@test "S005-EC-003: the daemon dies under an action; afterwards new ones work in the old container" {
+    agent a
+    # shellcheck disable=SC2016 # for the shell in the container
+    inside outcall-agent-a outcall sh -c 'trap "" TERM; setsid sleep 672 & (sleep 672 &) ; i=0
+        while [ $i -lt 48 ]; do sleep 672 & i=$((i + 1)); done; wait' &
+    pid=$!
+    all_up() { [ "$(pgrep -fc '^sleep 672')" = 50 ]; }
+    poll 10 all_up
+    outcalld_kill
+    poll 2 tree_gone '^sleep 672'
+    code=0
+    wait "$pid" || code=$?
+    [ "$code" = 5 ]
+    shim a touch /work/while-dead
+    [ "$status" = 5 ]
+    [ ! -e "$T/work/while-dead" ]
+    outcalld_start
+    shim a touch /work/again
+    [ "$status" = 0 ]
+    [ -e "$T/work/again" ]
+}
+
+@test "S005-EC-004: the daemon hangs" {
+    agent a
+    kill -STOP "$DAEMON"
+    run --separate-stderr inside outcall-agent-a env OUTCALL_TIMEOUT_SECS=1 outcall touch /work/no
+    kill -CONT "$DAEMON"
+    [ "$status" = 5 ]
+    [ ! -e "$T/work/no" ]
+    inside outcall-agent-a env OUTCALL_TIMEOUT_SECS=1 OUTCALL_HEARTBEAT_SECS=1 outcall sleep 673 &
+    pid=$!
+    poll 10 pgrep -f 'sleep 673' >/dev/null
+    kill -STOP "$DAEMON"
+    code=0
+    wait "$pid" || code=$?
+    kill -CONT "$DAEMON"
+    [ "$code" = 5 ]
+    poll 2 tree_gone 'sleep 673'
+}
+
+@test "agents: a rule that is asked for works once it is approved, for who asked" {
+    agent a
+    agent b
+    # shellcheck disable=SC2016 # for the shell in the container
+    run inside outcall-agent-a sh -c 'cat >/tmp/r.yaml <<END
+version: "1"
+rules:
+  - id: dates
+    condition: run.tool == "date"
+    action: allow
+END
+outcall request /tmp/r.yaml'
+    [ "$status" = 0 ]
+    id=$(grep -oE 'rr-[0-9a-f]{12}' <<<"$output" | head -n 1)
+    [ -n "$id" ]
+    shim a date
+    [ "$status" = 1 ]
+    outcall requests show "$id" | grep -q 'run.tool == "date"'
+    outcall requests approve "$id"
+    shim a date
+    [ "$status" = 0 ]
+    [ -n "$output" ]
+    shim b date
+    [ "$status" = 1 ]
+    shim a request --status "$id"
+    [ "$status" = 0 ]
+    [[ "$output" = *approved* ]]
+    shim b request --status "$id"
+    [ "$status" != 0 ]
+    outcalld_stop
+    outcalld_start
+    shim a date
+    [ "$status" = 0 ]
+}
+
+@test "agents: the shim as PID 1 asks before anything of the image runs" {
+    outcall container create --image "$IMAGE" --name one --volume "$T/work:/work" -- \
+        /usr/local/bin/outcall exec -- touch /work/first
+    ended() { [ "$(state_of outcall-agent-one)" = exited ]; }
+    poll 10 ended
+    [ "$(docker inspect -f '{{.State.ExitCode}}' outcall-agent-one)" = 0 ]
+    [ -e "$T/work/first" ]
+    outcall container create --image "$IMAGE" --name two --volume "$T/work:/work" -- \
+        /usr/local/bin/outcall exec -- rm /work/first
+    ended() { [ "$(state_of outcall-agent-two)" = exited ]; }
+    poll 10 ended
+    [ "$(docker inspect -f '{{.State.ExitCode}}' outcall-agent-two)" = 1 ]
+    [ -e "$T/work/first" ]
+}
