@@ -33,7 +33,10 @@ static void too_many(oc_http_call *call, uint64_t wait_ms)
 /* A body that protocol.h made; r is what it returned. */
 static void reply(oc_http_call *call, int r, char *take_body, size_t len)
 {
-    oc_http_reply(call, 200, r < 0 ? NULL : take_body, len, 0);
+    if (r < 0)
+        fail(call, OUTCALL_KIND_INTERNAL, "the answer cannot be written");
+    else
+        oc_http_reply(call, 200, take_body, len, 0);
 }
 
 /* Asks the rules and tells who keeps the record. admit: only an explicit block is a no. */

@@ -1,0 +1,240 @@
+/* agents DIR - figures of the agent API: one JSON line each, with its goal. DIR is an empty directory of the
+ * caller's. Needs root: the program enters a cgroup of its own, so as to be the container whose socket it
+ * asks on. The server has a thread to itself; its share of the processor is what one core would give. */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "outcall/agent_client.h"
+#include "outcall/agent_server.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ASKED   20000
+#define SOCKETS 1000
+
+static const char rules[] = "version: \"1\"\n"
+                            "rules:\n"
+                            "  - id: api\n"
+                            "    condition: network.hostname == \"api.example.com\" && network.port == 443 "
+                            "&& http.path.startsWith(\"/v1\")\n"
+                            "    action: allow\n";
+
+static struct {
+    outcall_agent_server *server;
+    atomic_bool stop;
+    clockid_t clock; /* of the thread that drives the server */
+    pthread_t thread;
+} s;
+
+static _Noreturn void give_up(const char *what, const outcall_error *err)
+{
+    fprintf(stderr, "agents: %s: %s\n", what, err ? err->text : strerror(errno));
+    exit(1);
+}
+
+static void figure(const char *name, const char *unit, double goal, const char *sense, double value)
+{
+    printf("{\"name\":\"%s\",\"unit\":\"%s\",\"value\":%.1f,\"goal\":\"%s %g\"}\n", name, unit, value, sense,
+           goal);
+    (void)fflush(stdout);
+}
+
+static void *drive(void *userdata)
+{
+    (void)userdata;
+    while (!atomic_load(&s.stop)) {
+        int64_t t = outcall_agent_server_timeout_ms(s.server);
+        (void)!oc_poll1(outcall_agent_server_fd(s.server), POLLIN,
+                        oc_deadline(t < 0 || t > 20 ? 20 : (uint64_t)t));
+        if (outcall_agent_server_process(s.server, NULL) < 0)
+            abort();
+    }
+    return NULL;
+}
+
+static void write_pid(const char *dir, pid_t pid)
+{
+    char path[256], number[32];
+    (void)oc_format(path, sizeof(path), "%s/cgroup.procs", dir);
+    (void)oc_format(number, sizeof(number), "%lld", (long long)pid);
+    OC_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || oc_write_all(fd, number, strlen(number)) < 0)
+        give_up(path, NULL);
+}
+
+/* Finds the cgroup's name through a child that enters it first: a process's own never sets it apart. */
+static void enter_cgroup(const char *dir, outcall_identity *who)
+{
+    outcall_error err = OUTCALL_ERROR_INIT;
+    int hold[2];
+    char c = 0;
+    if (pipe2(hold, O_CLOEXEC) < 0)
+        give_up("pipe", NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)close(hold[1]);
+        _exit(read(hold[0], &c, 1) == 0 ? 0 : 1);
+    }
+    write_pid(dir, child);
+    if (outcall_cgroup_of(child, who->cgroup, sizeof(who->cgroup), &err) < 0)
+        give_up("cgroup", &err);
+    (void)close(hold[0]);
+    (void)close(hold[1]);
+    (void)waitpid(child, NULL, 0);
+    write_pid(dir, getpid());
+}
+
+static const char *make_cgroup(char buf[128])
+{
+    static const char *const mounts[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup/pids",
+                                         "/sys/fs/cgroup/systemd", "/sys/fs/cgroup"};
+    for (size_t i = 0; i < OC_ARRAY_SIZE(mounts); i++) {
+        (void)oc_format(buf, 128, "%s/outcall-bench-%lld", mounts[i], (long long)getpid());
+        if (mkdir(buf, 0755) == 0)
+            return mounts[i];
+    }
+    give_up("no cgroup can be made", NULL);
+}
+
+static double cpu_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(s.clock, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static outcall_agent_client *client(const char *path)
+{
+    outcall_error err = OUTCALL_ERROR_INIT;
+    outcall_agent_client *c = NULL;
+    outcall_session session;
+    outcall_agent_client_options o = OUTCALL_AGENT_CLIENT_OPTIONS_INIT;
+    o.socket_path = path;
+    if (outcall_agent_client_new(&c, &o, &err) < 0 || outcall_agent_client_checkin(c, &session, &err) < 0)
+        give_up("check-in", &err);
+    return c;
+}
+
+static void verdicts(const char *path)
+{
+    static double took[ASKED];
+    static const outcall_pair metadata[] = {{"method", "GET"}};
+    const outcall_check check = {
+        OUTCALL_NETWORK_CALL, "https://api.example.com/v1/models", NULL, 0, NULL, metadata, 1};
+    outcall_agent_client *c = client(path);
+    double cpu = 0;
+    for (int i = -ASKED / 10; i < ASKED; i++) { /* the first tenth warms up */
+        outcall_reply reply;
+        outcall_error err = OUTCALL_ERROR_INIT;
+        if (i == 0)
+            cpu = cpu_ns();
+        uint64_t start = oc_now_ns();
+        if (outcall_agent_client_check(c, &check, &reply, &err) < 0 || !reply.allowed)
+            give_up("check", &err);
+        took[i < 0 ? 0 : i] = (double)(oc_now_ns() - start) / 1000;
+    }
+    cpu = (cpu_ns() - cpu) / ASKED;
+    qsort(took, ASKED, sizeof(took[0]), ascending);
+    figure("verdict over an open connection, p50", "us", 25, "at most", took[ASKED / 2]);
+    figure("verdict over an open connection, p99", "us", 100, "at most", took[(size_t)ASKED * 99 / 100]);
+    figure("verdicts per second of one core", "1/s", 40000, "at least", 1e9 / cpu);
+    (void)outcall_agent_client_free(c);
+}
+
+/* The second number of /proc/self/statm, proc(5). */
+static double resident(void)
+{
+    OC_FREE char *text = NULL;
+    size_t len = 0;
+    uint64_t pages = 0;
+    if (oc_read_file(AT_FDCWD, "/proc/self/statm", 4096, &text, &len) < 0)
+        give_up("/proc/self/statm", NULL);
+    const char *second = strchr(text, ' ') + 1;
+    if (oc_parse_u64(second, strcspn(second, " "), 0, UINT64_MAX, &pages) < 0)
+        give_up("/proc/self/statm", NULL);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void sockets(const outcall_identity *who)
+{
+    char name[32];
+    (void)malloc_trim(0);
+    double before = resident();
+    for (int i = 0; i < SOCKETS; i++) {
+        outcall_error err = OUTCALL_ERROR_INIT;
+        (void)oc_format(name, sizeof(name), "agent-%d", i);
+        if (outcall_agent_server_open(s.server, name, NULL, 0, &err) < 0 ||
+            outcall_agent_server_identify(s.server, name, who, &err) < 0)
+            give_up("open", &err);
+    }
+    figure("1000 containers' sockets, resident", "MiB", 4, "under", (resident() - before) / 1048576);
+    for (int i = 0; i < SOCKETS; i++) {
+        (void)oc_format(name, sizeof(name), "agent-%d", i);
+        outcall_agent_server_close(s.server, name);
+    }
+}
+
+static void start(const char *dir, outcall_policy_slot *slot)
+{
+    outcall_error err = OUTCALL_ERROR_INIT;
+    outcall_agent_server_options o = OUTCALL_AGENT_SERVER_OPTIONS_INIT;
+    o.agents_dir = dir;
+    o.policy = slot;
+    o.check_rate_n = 1000000;
+    o.check_rate_window_s = 1;
+    if (outcall_agent_server_new(&s.server, &o, &err) < 0)
+        give_up("server", &err);
+    if (pthread_create(&s.thread, NULL, drive, NULL) != 0 || pthread_getcpuclockid(s.thread, &s.clock) != 0)
+        give_up("thread", NULL);
+}
+
+int main(int argc, char **argv)
+{
+    outcall_identity who = {.container_id = "c1", .name = "bench", .agent = "bench"};
+    outcall_error err = OUTCALL_ERROR_INIT;
+    outcall_policy *policy = NULL;
+    outcall_policy_slot *slot = NULL;
+    struct rlimit files = {65536, 65536};
+    char cgroup[128], path[256], agents[200];
+    if (argc != 2)
+        give_up("usage: agents DIR", &err);
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    const char *above = make_cgroup(cgroup);
+    enter_cgroup(cgroup, &who);
+    (void)oc_format(agents, sizeof(agents), "%s/agents", argv[1]);
+    if (outcall_policy_load_text(&policy, NULL, rules, strlen(rules), NULL, &err) < 0 ||
+        outcall_policy_slot_new(&slot, policy) < 0)
+        give_up("rules", &err);
+    start(agents, slot);
+    if (outcall_agent_server_open(s.server, "bench", path, sizeof(path), &err) < 0 ||
+        outcall_agent_server_identify(s.server, "bench", &who, &err) < 0)
+        give_up("open", &err);
+    verdicts(path);
+    outcall_agent_server_close(s.server, "bench");
+    sockets(&who);
+    atomic_store(&s.stop, true);
+    (void)pthread_join(s.thread, NULL);
+    s.server = outcall_agent_server_free(s.server);
+    slot = outcall_policy_slot_free(slot);
+    write_pid(above, getpid());
+    (void)rmdir(cgroup);
+    (void)rmdir(agents);
+    return 0;
+}
