@@ -1,6 +1,7 @@
 #!/bin/bash
 # The whole story in one command: sudo ./examples/quickstart.sh [--keep]
-# Sets everything up on a fresh Debian 12, runs one agent container, attacks it, kills the daemon under it, and cleans up.
+# Sets everything up on a fresh Debian 12, runs one agent container by rules, attacks it, kills the daemon under it, and
+# cleans up.
 # Touches nothing but packages and its own temporary directory. --keep leaves it all running and says how to use it.
 set -uo pipefail
 
@@ -112,6 +113,16 @@ start_daemon()
     ! pid_gone "$daemon" && outcall_cmd status >/dev/null || fail "outcalld did not come up"
 }
 
+something_sleeps()
+{
+    inside pgrep -f '^sleep 3599' >/dev/null
+}
+
+nothing_sleeps()
+{
+    ! something_sleeps
+}
+
 # refused WHAT SPEC: a create with this mount must be refused; shows the reason.
 refused()
 {
@@ -194,10 +205,65 @@ note "Its own socket to the daemon, and the shim:"
 show inside ls -l /run/outcall/agent.sock /usr/local/bin/outcall || fail "the helpers are missing"
 note "The shim cannot be replaced:"
 show inside sh -c 'echo x >/usr/local/bin/outcall' && fail "the shim can be written"
-note "It fails closed: the rules come with a later release, so it is refused, says so, exits 5, and runs nothing."
+note "It asks first, and there are no rules yet: nothing is allowed, so nothing runs."
 show inside outcall echo "this must not be printed"
 code=$?
-[ "$code" = 5 ] || fail "the shim ended with $code, expected 5"
+[ "$code" = 1 ] || fail "the shim ended with $code, expected 1"
+
+title "Rules"
+note "Plain files in the rules directory; what they say holds after a reload, or at once with --watch-rules."
+cat >"$work/rules/demo.yaml" <<'END'
+version: "1"
+rules:
+  - id: reading
+    condition: run.tool == "cat" && run.args.all(a, glob(a, "/task/*"))
+    action: allow
+  - id: waiting
+    condition: run.tool == "sleep"
+    action: allow
+  - id: no-deleting
+    condition: run.tool == "rm"
+    action: block
+    reason: ask the operator before you delete anything
+    priority: 10
+  - id: one-api
+    condition: network.hostname == "api.example.com" && network.port == 443 && http.method == "GET"
+    action: allow
+tests:
+  - name: a name that only begins like it is another host
+    context: {network: {hostname: api.example.com.evil.example, port: 443}, http: {method: GET}}
+    expect: block
+END
+sed 's/^/     /' "$work/rules/demo.yaml"
+show outcall_cmd rules check "$work/rules" || fail "rules check"
+show outcall_cmd rules reload || fail "rules reload"
+note "An allowed action:"
+show inside outcall cat /task/task.txt || fail "an allowed action did not run"
+note "A blocked one, with the operator's reason:"
+show inside outcall rm /task/task.txt
+[ $? = 1 ] || fail "a blocked action did not end with 1"
+note "A question without an action:"
+show inside outcall check network_call https://api.example.com/v1 method=GET || fail "check"
+note "What was asked and answered is on record:"
+outcall_cmd events | tail -n 3 | sed 's/^/     /'
+
+title "An agent asks for a rule"
+engine exec -i outcall-agent-demo sh -c 'cat >/tmp/rule.yaml' <<'END' || fail "the rule file could not be written"
+version: "1"
+rules:
+  - id: demo-dates
+    condition: run.tool == "date"
+    action: allow
+END
+show inside outcall date
+[ $? = 1 ] || fail "date ran without a rule"
+show inside outcall request /tmp/rule.yaml | tee "$work/request" || fail "request"
+request=$(grep -oE 'rr-[0-9a-f]{12}' "$work/request" | head -n 1)
+[ -n "$request" ] || fail "the request has no id"
+note "The operator looks at exactly what would become active, for this agent alone, and agrees:"
+show outcall_cmd requests show "$request" || fail "requests show"
+show outcall_cmd requests approve "$request" || fail "requests approve"
+show inside outcall date || fail "the approved rule does not work"
 
 title "Six ways to ask for a control socket"
 note "The host socket of outcalld is as good as root. Each mount of it is refused, whatever it is called."
@@ -218,19 +284,27 @@ engine volume rm oc-quickstart-evil >/dev/null
 note "No container was made."
 
 title "The daemon is killed"
-note "SIGKILL, no chance to tidy up. The agent's container keeps running, and nothing opens for it."
+note "SIGKILL, no chance to tidy up, under an action that runs. The container goes on, the action does not."
+inside outcall sleep 3599 >"$work/action" 2>&1 &
+action=$!
+poll 10 something_sleeps || fail "the action does not run"
 kill -KILL "$daemon"
 poll 5 pid_gone "$daemon"
 [ "$(engine inspect -f '{{.State.Status}}' outcall-agent-demo)" = running ] || fail "the container did not survive"
-show inside outcall true
+wait "$action"
+code=$?
+note "The action that was running ended with $code, and nothing of it is left:"
+[ "$code" = 5 ] || fail "the shim ended with $code without a daemon, expected 5"
+poll 5 nothing_sleeps || fail "the action goes on"
+show inside ps
+show inside outcall cat /task/task.txt
 code=$?
 [ "$code" = 5 ] || fail "the shim ended with $code without a daemon, expected 5"
 note "Started again, it finds the container, checks its mounts anew and opens its socket at the same place:"
 start_daemon
 show outcall_cmd container list | tee "$work/list"
 grep -q outcall-agent-demo "$work/list" || fail "the container was not found again"
-show inside outcall true
-[ $? = 5 ] || fail "the shim"
+show inside outcall cat /task/task.txt || fail "the shim does not work with the new daemon"
 
 if [ -n "$keep" ]; then
     title "Everything is left running"
