@@ -251,3 +251,65 @@ outcall request /tmp/r.yaml'
     [ "$(docker inspect -f '{{.State.ExitCode}}' outcall-agent-two)" = 1 ]
     [ -e "$T/work/first" ]
 }
+
+# attack NAME CONTAINER [MORE...]: tests/support/agent_peer.py against this container's socket.
+attack()
+{
+    local name=$1 container=$2
+    shift 2
+    run python3 -B "$OUTCALL_SOURCE/tests/support/agent_peer.py" "$name" \
+        "$T/run/agents/outcall-agent-$container/agent.sock" "$(init_of "$container")" "$@"
+}
+
+init_of()
+{
+    docker inspect -f '{{.State.Pid}}' "outcall-agent-$1"
+}
+
+answers()
+{
+    [ "$status" = 0 ] && [ "$output" = "$1" ] && return 0
+    printf 'expected: %s\ngot %s: %s\n' "$1" "$status" "$output" >&2
+    return 1
+}
+
+@test "T21: a connection ends with the process that made it, whoever has its descriptor or its pid" {
+    agent a
+    agent b
+    attack inside a
+    answers $'200 "session"\n200 true'
+    attack host a
+    answers '403 forbidden'
+    attack inherited a
+    answers $'200 true\n403 forbidden'
+    attack reused a
+    answers '403 forbidden'
+    attack passed a "$(init_of b)"
+    answers $'200 true\n200 "session"\n403 forbidden'
+    attack token a "$T/run/agents/outcall-agent-b/agent.sock" "$(init_of b)"
+    answers '401 unauthorized'
+    inside outcall-agent-a outcall true
+}
+
+@test "T22: a cgroup that is only named like the container's" {
+    agent a
+    attack lookalike a
+    answers '403 forbidden'
+}
+
+@test "T25: one agent floods, another one's questions are answered all the same" {
+    agent greedy
+    agent other
+    python3 -B "$OUTCALL_SOURCE/tests/support/agent_peer.py" flood "$T/run/agents/outcall-agent-greedy/agent.sock" \
+        "$(init_of greedy)" 8 >"$T/flood" 3>&- 4>&- &
+    flood=$!
+    floods() { [ -s "$T/flood" ]; }
+    poll 10 floods
+    for ((i = 0; i < 20; i++)); do
+        run timeout 5 docker -H "$ENGINE" exec outcall-agent-other outcall true
+        [ "$status" = 0 ]
+    done
+    pid_gone "$flood" && { echo "the flood was over too early" >&2; false; }
+    wait "$flood"
+    poll 10 api_quietly GET /api/v1/status
+}
