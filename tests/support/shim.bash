@@ -106,6 +106,7 @@ shim()
 spawn()
 {
     [ -p "$T/life" ] || mkfifo "$T/life"
+    rm -f "$T/out" "$T/err"
     exec 8<>"$T/life" # so that neither end waits for the other
     exec_inside "$@" </dev/null >"$T/out" 2>"$T/err" 3>&- 4>&- 8>&- 9>"$T/life" &
     SPAWNED=$!

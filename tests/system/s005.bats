@@ -380,6 +380,20 @@ YES='{"success":true,"data":{"allowed":true,"matched_rule":null,"reason":null}}'
     spawned_ends 7
 }
 
+@test "S005: heartbeats are sent as often as the daemon or the environment asks, whichever is more" {
+    for seconds in '1 60' '60 1'; do
+        rm -f "$T/agent/agent.sock" "$T/agent.log"
+        agent_start --heartbeat-secs "${seconds% *}"
+        spawn env OUTCALL_HEARTBEAT_SECS="${seconds#* }" outcall sh -c 'echo >&9; exec sleep 600'
+        lives 1
+        comes_to_ask /v1/heartbeat 2
+        [ "$(jq -s '[.[] | select(.path == "/v1/heartbeat") | .connection] | unique | length' "$T/agent.log")" -ge 2 ]
+        kill -TERM "$SPAWNED"
+        spawned_ends 143
+        agent_kill
+    done
+}
+
 # blocks NAME: the answer in $T/verdict is no yes: one line, exit 1, nothing ran.
 blocks()
 {
