@@ -101,7 +101,7 @@ typedef struct outcall_policy_options {
     const char *text;
     size_t text_len;
     outcall_policy_problem_fn problem; /* told every refusal of a set, up to 100, where err gets the first;
-                                          and every warning. NULL: not told */
+                                          and every warning, up to 1000. NULL: not told */
     void *userdata;
     outcall_log *log;          /* evaluation errors of rules go there, target "policy"; NULL: nowhere */
     unsigned tests_timeout_ms; /* for all tests together (60 000) [600 000] */

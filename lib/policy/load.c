@@ -35,6 +35,8 @@ static int refuse(struct oc_loader *l, const char *file, int code, const char *t
 
 int oc_load_warn(struct oc_loader *l, const char *file, int line, int column, const char *fmt, ...)
 {
+    if (l->p->warnings.n == OC_WARNINGS_MAX)
+        return 0;
     outcall_error e = OUTCALL_ERROR_INIT;
     char text[OUTCALL_ERROR_TEXT], one[OUTCALL_ERROR_TEXT + OUTCALL_ERROR_SOURCE + 32];
     va_list ap;

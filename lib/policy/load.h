@@ -5,7 +5,8 @@
 #include "policy/policy.h"
 #include "yaml/yaml.h"
 
-#define OC_REFUSALS_MAX         100 /* told in one load */
+#define OC_REFUSALS_MAX         100  /* told in one load */
+#define OC_WARNINGS_MAX         1000 /* told and kept; chosen here */
 #define OC_TESTS_TIMEOUT_MS     60000
 #define OC_TESTS_TIMEOUT_MS_MAX 600000
 

@@ -192,6 +192,38 @@ START_TEST(null_and_empty_block)
 }
 END_TEST
 
+/* (a), (b) and (c) of what rules mostly look like. */
+START_TEST(decisions_take_no_memory)
+{
+    OC_CLEANUP(outcall_policy_unrefp)
+    outcall_policy *p = load("version: \"1\"\nrules:\n"
+                             "- {id: a, action: allow, condition: 'network.hostname == \"github.com\" && "
+                             "http.method in [\"GET\",\"POST\"] "
+                             "&& http.path.startsWith(\"/api/v3\")'}\n"
+                             "- {id: b, action: block, condition: 'run.tool == \"git\" && \"-f\" in "
+                             "run.flags', reason: no, agents: [x]}\n"
+                             "- {id: c, action: allow, condition: "
+                             "'network.hostname.endsWith(\".openai.com\") && network.port == 443 && "
+                             "http.headers.all(k, k != \"authorization\")'}\n");
+    static const char *const requests[] = {
+        "{\"network\":{\"hostname\":\"github.com\"},\"http\":{\"method\":\"POST\",\"path\":\"/api/v3/x\"}}",
+        "{\"run\":{\"tool\":\"git\",\"flags\":[\"-q\",\"-f\"]},\"agent\":{\"name\":\"x\"}}",
+        "{\"network\":{\"hostname\":\"api.openai.com\",\"port\":443},\"http\":{\"headers\":{\"a\":\"b\"}}}",
+        "{}"};
+    for (size_t i = 0; i < OC_ARRAY_SIZE(requests); i++) {
+        OC_CLEANUP(outcall_context_freep) outcall_context *c = context(requests[i]);
+        outcall_verdict v = OUTCALL_VERDICT_INIT;
+        failmalloc_arm(1);
+        int r = outcall_policy_decide(p, c, &v, NULL);
+        bool allocated = failmalloc_fired();
+        failmalloc_arm(0);
+        ck_assert_int_eq(r, 0);
+        ck_assert(!allocated);
+        ck_assert_int_eq(v.rule_id ? v.rule_id[0] : 0, "abc"[i]); /* the last of them: none, and 0 */
+    }
+}
+END_TEST
+
 static void explains(const outcall_policy *p, const char *json, const char *wanted)
 {
     OC_CLEANUP(outcall_context_freep) outcall_context *c = context(json);
@@ -279,4 +311,4 @@ START_TEST(no_memory)
 END_TEST
 
 UNIT_MAIN("policy", first_match_decides, rule_info, errors_block_in_block_rules, null_and_empty_block,
-          definitions, explanations, expressions, no_memory)
+          definitions, decisions_take_no_memory, explanations, expressions, no_memory)
