@@ -24,10 +24,13 @@ bool oc_scalar_is_special(const char *s, size_t len)
             return true;
     if (!is_digit(s[0]) && s[0] != '+' && s[0] != '-' && s[0] != '.')
         return false;
-    for (size_t i = 0; i < len; i++)
+    bool digits = false;
+    for (size_t i = 0; i < len; i++) {
         if (!strchr(number, s[i]))
             return false;
-    return true; /* or what looks like one, such as 10.0.0.1 */
+        digits |= is_digit(s[i]);
+    }
+    return digits; /* or what looks like one, such as 10.0.0.1 */
 }
 
 /* The character at s[*i], which moves on. The text is valid UTF-8. */

@@ -275,3 +275,72 @@ END
     run --separate-stderr outcall --json rules list
     [ "$(jq -r '[.[].id] | join(" ")' <<<"$output")" = "read renamed" ]
 }
+
+# submit AGENT ID: asks for a rule file as an agent does, while no daemon runs; prints the request's id.
+submit()
+{
+    cat >wish.yaml <<END
+version: "1"
+rules:
+  - id: $2
+    condition: run.tool == "$2"
+    action: allow
+    description: "\e[2Jharmless"
+END
+    "$SUBMIT" "$T/state/requests" "$T/rules" "$1" wish.yaml
+}
+
+@test "C-015: requests list, show, approve and reject" {
+    SUBMIT=$OUTCALL_BUILD/tests/support/submit-rules
+    need "$SUBMIT"
+    good a.yaml
+    outcalld_start
+    run --separate-stderr outcall requests list
+    says "No rule requests found."
+    outcalld_stop
+    one=$(submit builder wish)
+    two=$(submit builder other)
+    outcalld_start
+    run --separate-stderr outcall requests list
+    [[ ${lines[0]} = "ID "*"AGENT "*"STATUS "*"CREATED "*RULES ]]
+    [[ ${lines[1]} =~ ^$one\ +builder\ +pending\ +20[^\ ]+Z\ +wish$ ]]
+    [[ ${lines[2]} =~ ^$two\ +builder\ +pending\ +20[^\ ]+Z\ +other$ ]]
+
+    # What is shown is what becomes active, to the byte, but for what a terminal would obey.
+    run --separate-stderr outcall requests show "$one"
+    [ "$status" = 0 ]
+    says "Agent:   builder"
+    says "Status:  pending"
+    [ "$(grep -c $'\033' <<<"$output")" = 0 ]
+    [[ $output = *"What it newly allows:"$'\n'*'rule "wish" allows: '* ]]
+    sed -n 's/^  | //p' <<<"$output" >shown
+    run --separate-stderr outcall --json requests show "$one"
+    jq -j .active_text <<<"$output" >active
+    cmp shown active
+    grep -q builder active
+
+    run --separate-stderr outcall requests approve "$one"
+    says "Request \"$one\" approved."
+    says "Rules in force: 3."
+    [[ $output = *'rule "wish" allows: '* ]]
+    cmp active "rules/agent-$one.yaml"
+    run --separate-stderr outcall requests approve "$one"
+    says "Request \"$one\" approved."
+    run --separate-stderr outcall rules show wish
+    [ "$status" = 0 ]
+
+    run --separate-stderr outcall requests reject "$two" --reason "not needed"
+    says "Request \"$two\" rejected."
+    run --separate-stderr outcall requests show "$two"
+    says "Reason:  not needed"
+    run --separate-stderr outcall requests approve "$two"
+    [ "$status" = 1 ]
+    run --separate-stderr outcall requests list --status rejected
+    [[ ${lines[1]} = "$two"* ]] && [ "${#lines[@]}" = 2 ]
+    run --separate-stderr outcall requests list --status nonsense
+    refuses_like 'status: .*'
+    run --separate-stderr outcall requests show rr-000000000000
+    refuses 'request "rr-000000000000" does not exist'
+    run --separate-stderr outcall requests show ../../rules
+    [ "$status" = 1 ]
+}
