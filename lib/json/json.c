@@ -37,19 +37,30 @@ struct source {
     bool no_memory;
 };
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* jansson 2.14 does not look whether its string buffer could grow: a byte is lost, and the text counts as
- * well-formed. malloc tells in errno, and the input ends there. (The scanner of numbers clears errno, but
- * comes by here for its next byte first.) What cannot be had this way: a buffer that cannot grow for a
- * string's closing quote. */
-static size_t next_byte(void *buf, size_t size, void *userdata)
+ * well-formed. malloc tells in errno, and the input ends there. The scanner of numbers clears errno, but
+ * comes by here for the byte behind its digits first: so digits are given one by one, and all else in runs.
+ * What cannot be had this way: a buffer that cannot grow for a string's closing quote. */
+static size_t next_bytes(void *buf, size_t size, void *userdata)
 {
     struct source *s = userdata;
+    size_t n = 0;
     s->no_memory |= errno == ENOMEM;
     if (s->no_memory || s->left == 0 || size == 0)
         return 0;
-    *(char *)buf = *s->data++;
-    s->left--;
-    return 1;
+    while (n < s->left && n < size && !is_digit(s->data[n]))
+        n++;
+    if (n == 0)
+        n = 1;
+    memcpy(buf, s->data, n);
+    s->data += n;
+    s->left -= n;
+    return n;
 }
 
 int oc_json_load(const char *data, size_t len, json_t **ret, outcall_error *err)
@@ -62,7 +73,7 @@ int oc_json_load(const char *data, size_t len, json_t **ret, outcall_error *err)
     if (r < 0)
         return r;
     errno = 0;
-    OC_JSON json_t *j = json_load_callback(next_byte, &s, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+    OC_JSON json_t *j = json_load_callback(next_bytes, &s, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
     if (s.no_memory || errno == ENOMEM || (!j && json_error_code(&je) == json_error_out_of_memory))
         return oc_no_memory(err);
     if (!j) {
