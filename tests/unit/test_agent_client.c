@@ -141,6 +141,24 @@ START_TEST(malformed_checkin)
 }
 END_TEST
 
+/* A session that comes with another status than 200 is none. */
+START_TEST(checkin_status)
+{
+    static const int statuses[][2] = {{201, OUTCALL_E_PROTOCOL}, {302, OUTCALL_E_PROTOCOL},
+                                      {500, OUTCALL_E_PROTOCOL}, {403, OUTCALL_E_DENIED},
+                                      {503, OUTCALL_E_DENIED},   {429, OUTCALL_E_BUSY}};
+    for (size_t i = 0; i < OC_ARRAY_SIZE(statuses); i++) {
+        OC_FREE char *answer =
+            oc_asprintf("HTTP/1.1 %d Odd%s", statuses[i][0], strstr(SESSION(TOKEN), "\r\n"));
+        const struct peer_step step = {answer, 0, PEER_STAYS, PEER_ASKED};
+        outcall_session session;
+        begin(&step, 1, 0);
+        ck_assert_int_eq(outcall_agent_client_checkin(client, &session, NULL), statuses[i][1]);
+        end();
+    }
+}
+END_TEST
+
 static char *filled(const char *head, const char *body, size_t size, size_t *ret_len)
 {
     char *s = oc_asprintf("%s%s%*s", head, body, (int)(size - strlen(body)), "");
@@ -244,7 +262,7 @@ END_TEST
 
 START_TEST(refused_checkin)
 {
-    const struct peer_step step = {refusals[_i].answer, 0, PEER_STAYS, PEER_ASKED};
+    const struct peer_step step = {refusals[_i].answer, 0, PEER_HANGS_UP, PEER_ASKED};
     outcall_session session;
     outcall_error err = OUTCALL_ERROR_INIT;
     begin(&step, 1, 0); /* checks in, and then again */
@@ -359,10 +377,10 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const all[] = {
-        conversation,      long_answers,    second_answer_later, last_answer,
-        cut_answers,       cut_checkins,    answer_then_hangup,  gone_before_it_is_asked,
-        no_answer_in_time, trickle_in_time, first_failure_wins};
+    const TTest *const all[] = {conversation,        checkin_status,     long_answers,
+                                second_answer_later, last_answer,        cut_answers,
+                                cut_checkins,        answer_then_hangup, gone_before_it_is_asked,
+                                no_answer_in_time,   trickle_in_time,    first_failure_wins};
     const struct unit_loop loops[] = {{malformed_answer, OC_ARRAY_SIZE(malformed)},
                                       {malformed_checkin, OC_ARRAY_SIZE(malformed)},
                                       {refused, OC_ARRAY_SIZE(refusals)},
