@@ -39,6 +39,7 @@ show()
 {
     local shown=("$@")
     [ "$1" != outcall_cmd ] || shown=(outcall "${@:2}")
+    [ "$1" != engine_top ] || shown=(docker top outcall-agent-demo)
     [ "$1" != inside ] || shown=(docker exec outcall-agent-demo "${@:2}")
     printf '   $ %s\n' "${shown[*]}"
     "$@" 2>&1 | sed 's/^/     /'
@@ -113,9 +114,14 @@ start_daemon()
     ! pid_gone "$daemon" && outcall_cmd status >/dev/null || fail "outcalld did not come up"
 }
 
+engine_top()
+{
+    engine top outcall-agent-demo -o pid,args
+}
+
 something_sleeps()
 {
-    inside pgrep -f '^sleep 3599' >/dev/null
+    engine top outcall-agent-demo | grep -q 'sleep 3599$'
 }
 
 nothing_sleeps()
@@ -296,7 +302,7 @@ code=$?
 note "The action that was running ended with $code, and nothing of it is left:"
 [ "$code" = 5 ] || fail "the shim ended with $code without a daemon, expected 5"
 poll 5 nothing_sleeps || fail "the action goes on"
-show inside ps
+show engine_top
 show inside outcall cat /task/task.txt
 code=$?
 [ "$code" = 5 ] || fail "the shim ended with $code without a daemon, expected 5"

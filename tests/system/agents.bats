@@ -100,7 +100,7 @@ tree_gone()
 }
 
 @test "S005-EC-006: 200 invocations at once, each with its own verdict" {
-    agent a
+    agent a --pids 2048 # each is a shell, the shim and its child at once
     # shellcheck disable=SC2016 # for the shell in the container
     run inside outcall-agent-a sh -c '
         i=0
@@ -312,4 +312,67 @@ answers()
     pid_gone "$flood" && { echo "the flood was over too early" >&2; false; }
     wait "$flood"
     poll 10 api_quietly GET /api/v1/status
+}
+
+# request_file CONTAINER: the shim submits what is on stdin.
+request_file()
+{
+    docker exec -i "outcall-agent-$1" sh -c 'cat >/tmp/request.yaml'
+    shim "$1" request /tmp/request.yaml
+}
+
+@test "T31: rule files that are bombs are refused before they cost anything, and one bad entry stops nothing" {
+    agent a
+    {
+        printf 'version: "1"\ndefinitions:\n  a: &a ["x","x","x","x","x","x","x","x"]\n'
+        for level in b c d e f g h i; do
+            printf '  %s: &%s [*%s,*%s,*%s,*%s,*%s,*%s]\n' "$level" "$level" a a a a a a
+        done
+        printf 'rules: []\n'
+    } | { request_file a; [ "$status" = 1 ]; }
+    { printf 'version: "1"\nrules: '; head -c 20000 /dev/zero | tr '\0' '['; } | { request_file a; [ "$status" = 1 ]; }
+    { printf 'version: "1"\nrules:\n  - {id: x, action: allow, condition: "true"}\n#'; head -c 70000 /dev/zero | tr '\0' x; } |
+        { request_file a; [ "$status" = 1 ]; }
+    printf 'version: "1"\nrules:\n  - {id: x, action: allow, condition: "run.tool.matches(\\"(\\")"}\n' |
+        { request_file a; [ "$status" = 1 ]; [[ "$stderr" = *'regular expression'* ]]; }
+    shim a true
+    [ "$status" = 0 ]
+    outcalld_stop
+    mkdir -p "$T/state/requests"
+    ls "$T/state/requests" >&2
+    printf 'garbage' >"$T/state/requests/rr-0123456789ab.yaml"
+    printf '{' >"$T/state/requests/rr-0123456789ab.json"
+    outcalld_start
+    shim a true
+    [ "$status" = 0 ]
+}
+
+@test "T33: conditions that cost are errors within bounds, and others are answered meanwhile" {
+    cat >"$T/rules/costly.yaml" <<'END'
+version: "1"
+rules:
+  - id: cubic
+    condition: run.tool == "cubic" && run.args.all(a, run.args.all(b, run.args.all(c, a + b + c != "x")))
+    action: allow
+  - id: regex
+    condition: run.tool == "regex" && run.args[0].matches("^(([a-z])+.)+[A-Z]([a-z])+$")
+    action: block
+    reason: this costs too much
+END
+    outcall rules reload
+    agent a
+    agent b
+    many=$(seq 1 400)
+    # shellcheck disable=SC2086 # 400 arguments
+    run --separate-stderr timeout 5 docker -H "$ENGINE" exec outcall-agent-a outcall cubic $many
+    [ "$status" = 1 ]
+    run --separate-stderr timeout 5 docker -H "$ENGINE" exec outcall-agent-a outcall regex aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    [ "$status" = 1 ]
+    [[ "$stderr" = *'[rule regex]'* ]]
+    shim b true
+    [ "$status" = 0 ]
+    api GET /api/v1/rule/cubic
+    [ "$(jq .data.errors <<<"$http_body")" = 1 ]
+    api GET /api/v1/rule/regex
+    [ "$(jq .data.errors <<<"$http_body")" = 1 ]
 }
