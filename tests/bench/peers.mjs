@@ -52,21 +52,26 @@ function firstMatch(rules, facts) {
     return false
 }
 
-// Nanoseconds of one call: the median of short batches, as in policy.c, after a second to warm up.
-function timed(call) {
+// Nanoseconds of one call: the median of short batches, as in policy.c, after a second of processor time (two for many
+// rules) to warm up, since a busy machine would give the compiler no chance otherwise. A batch that is longer than a
+// turn on a busy machine measures its neighbours: then the processor time, when that is less.
+function timed(call, seconds) {
     let calls = 0
-    const warm = performance.now() + 1000
-    for (; performance.now() < warm; calls++)
-        call()
-    const batch = Math.max(1, Math.ceil(calls / 1000))
+    const before = process.cpuUsage()
+    for (let used = {user: 0, system: 0}; used.user + used.system < seconds * 1e6; used = process.cpuUsage(before))
+        for (let i = 0; i < 10; i++, calls++)
+            call()
+    const batch = Math.max(1, Math.ceil(calls / seconds / 1000))
     const took = []
+    const start = process.cpuUsage()
     for (let n = 0; n < 101; n++) {
         const begin = process.hrtime.bigint()
         for (let i = 0; i < batch; i++)
             call()
         took.push(Number(process.hrtime.bigint() - begin) / batch)
     }
-    return took.sort((x, y) => x - y)[took.length >> 1]
+    const used = process.cpuUsage(start)
+    return Math.min(took.sort((x, y) => x - y)[took.length >> 1], (used.user + used.system) * 1000 / (batch * took.length))
 }
 
 function measure(peer, version, compile) {
@@ -75,7 +80,7 @@ function measure(peer, version, compile) {
         if (firstMatch(rules, facts) !== expected)
             console.log(JSON.stringify({name, peer, skipped: `gives something else than ${expected}`}))
         else
-            console.log(JSON.stringify({name, peer, version, value: Math.round(timed(() => firstMatch(rules, facts)) * 10) / 10}))
+            console.log(JSON.stringify({name, peer, version, value: timed(() => firstMatch(rules, facts), rules.length > 1 ? 2 : 1)}))
     }
 }
 

@@ -51,5 +51,5 @@ jq -nc --slurpfile ours "$T/ours" --slurpfile peers "$T/peers" '
      goal: $mine[0].goal} +
     ([$peers[] | select(.name == $name and .value)] | group_by(.peer) |
      map({key: "\(.[0].peer) \(.[0].version)",
-          value: (map(.value) | median | {median: ., ratio: (. / $median | tenth)})}) |
+          value: (map(.value) | median | {median: tenth, ratio: (. / $median | tenth)})}) |
      if length > 0 then {peers: from_entries} else {} end)'
