@@ -4,6 +4,7 @@
 # UndefinedBehaviorSanitizer, from the committed corpus and what earlier runs found (build-fuzz/corpus). One closing line
 # each; exit 1 when there is a finding, whose input stays in build-fuzz/findings/<name>. Needs clang.
 #   FUZZ_BUILD=DIR   where to build (default: build-fuzz/); FUZZ_BUILT=1: it is built already
+#   FUZZ_TIMEOUT=S   seconds that one input may take by the wall clock (default 10; more on a crowded machine)
 # To keep what was found, in as few files as it takes:
 #   build-fuzz/tests/fuzz/fuzz_NAME -merge=1 tests/fuzz/corpus/NAME build-fuzz/corpus/NAME
 set -euo pipefail
@@ -62,8 +63,8 @@ fuzz()
     local found=$build/findings/$1 corpus=$build/corpus/$1
     mkdir -p "$found" "$corpus"
     dictionary "$name" "$build/fuzz-$name.dict"
-    "$build/tests/fuzz/fuzz_$name" -rss_limit_mb=1024 -timeout=10 -max_len=8192 -print_final_stats=1 -dict="$build/fuzz-$name.dict" \
-        -artifact_prefix="$found/" "$corpus" "$here/corpus/$name" >"$log" 2>&1 </dev/null &
+    "$build/tests/fuzz/fuzz_$name" -rss_limit_mb=1024 -timeout="${FUZZ_TIMEOUT:-10}" -max_len=8192 -print_final_stats=1 \
+        -dict="$build/fuzz-$name.dict" -artifact_prefix="$found/" "$corpus" "$here/corpus/$name" >"$log" 2>&1 </dev/null &
     pid=$!
     while now=$(seconds_used "$pid") && [ -n "$now" ] && [ "$now" -lt $((minutes * 60)) ]; do
         used=$now
