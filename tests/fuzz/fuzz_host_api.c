@@ -4,6 +4,7 @@
  * comes after. */
 #include "base/fd.h"
 #include "base/str.h"
+#include "core/error.h"
 #include "outcall/host_api.h"
 #include "json/json.h"
 #include <errno.h>
@@ -29,7 +30,53 @@ static struct world {
     outcall_docker *docker;
     outcall_networks *networks;
     outcall_denylist *denylist;
+    char requests_dir[48], rules_dir[48];
+    outcall_policy_slot *policy;
+    outcall_requests *requests;
 } w;
+
+/* What the endpoints about rules talk about: one of each kind. */
+static const char rules[] = "version: \"1\"\nrules:\n"
+                            "  - {id: one, condition: docker.image == \"evil\", action: block, reason: no}\n"
+                            "  - {id: two, condition: 'docker.command[0] == \"x\"', action: block}\n"
+                            "  - {id: three, condition: 'run.tool in [\"ls\", \"cat\"]', action: allow}\n";
+
+static outcall_policy *load_rules(void)
+{
+    outcall_policy *p = NULL;
+    if (outcall_policy_load_text(&p, "a.yaml", rules, strlen(rules), NULL, NULL) < 0)
+        abort();
+    return p;
+}
+
+static int reload(void *userdata, outcall_policy **ret, uint64_t *ret_generation, outcall_error *err)
+{
+    (void)userdata;
+    (void)err;
+    *ret = load_rules();
+    *ret_generation = outcall_policy_slot_swap(w.policy, outcall_policy_ref(*ret));
+    return 0;
+}
+
+static int no_reload(void *userdata, size_t *ret_rules_n, outcall_error *err)
+{
+    (void)userdata;
+    *ret_rules_n = 0;
+    return oc_fail(err, OUTCALL_E_DENIED, "not here");
+}
+
+static void begin_rules(void)
+{
+    outcall_requests_options o = OUTCALL_REQUESTS_OPTIONS_INIT;
+    (void)oc_format(w.requests_dir, sizeof(w.requests_dir), "%s/requests", w.dir);
+    (void)oc_format(w.rules_dir, sizeof(w.rules_dir), "%s/rules", w.dir);
+    o.dir = w.requests_dir;
+    o.rules_dir = w.rules_dir;
+    o.reload = no_reload;
+    if (outcall_policy_slot_new(&w.policy, load_rules()) < 0 ||
+        outcall_requests_new(&w.requests, &o, NULL) < 0)
+        abort();
+}
 
 static const int statuses[] = {200, 201, 204, 304, 400, 404, 409, 500, 503, 101};
 
@@ -96,6 +143,10 @@ static void tidy(void)
     (void)outcall_docker_free(w.docker);
     oc_close(w.engine_fd);
     oc_close(w.agent_fd);
+    (void)outcall_requests_free(w.requests);
+    (void)outcall_policy_slot_free(w.policy);
+    (void)rmdir(w.requests_dir);
+    (void)rmdir(w.rules_dir);
     (void)unlink(w.engine);
     (void)unlink(w.agent);
     (void)rmdir(w.dir);
@@ -123,6 +174,7 @@ static void begin(void)
         outcall_denylist_new(&w.denylist, &deny, NULL) < 0 ||
         pthread_create(&w.thread, NULL, serve, NULL) != 0 || atexit(tidy) != 0)
         abort();
+    begin_rules();
 }
 
 static int open_agent(void *userdata, const char *name, char *ret_path, size_t size, outcall_error *err)
@@ -149,11 +201,15 @@ static void ask(const char *method, const char *target, const char *body, size_t
     c.instance = "/run/fuzz";
     c.shim_path = "/usr/bin/true";
     c.hooks = &hooks;
+    c.policy = w.policy;
     if (outcall_containers_new(&containers, &c, NULL) < 0)
         abort();
     o.docker = w.docker;
     o.containers = containers;
     o.networks = w.networks;
+    o.policy = w.policy;
+    o.reload = reload;
+    o.requests = w.requests;
     if (outcall_host_api_new(&h, &o, NULL) < 0 ||
         outcall_host_api_handle(h, method, target, body, len, &status, &text, &n, NULL) < 0)
         abort();
