@@ -2,7 +2,8 @@
  *
  * By itself it does what a good daemon does: it gives tokens and wants them back, and allows every question
  * in which no word begins with "deny". Each request is one JSON line in the log.
- *   --log FILE             method, path, number of the connection, whether the token was good, body
+ *   --log FILE             method, path, number of the connection, whether the token was good, body; what a
+ *                          connection said beyond requests counts as one more
  *   --answer WHERE FILE    the bytes of FILE, whatever they are, for checkin, check, heartbeat or requests
  *   --trickle MS           answers that come from files go out byte by byte, MS between them
  *   --do WHERE WHAT        hang: no answer ever; close: hangs up instead; kill: dies; stop: SIGSTOP, then
@@ -302,6 +303,8 @@ static void drop_dead(void)
             fake.conns[kept++] = *c;
             continue;
         }
+        if (c->in.len > 0)
+            write_log(c, "", "bytes that are no request", false, NULL);
         oc_close(c->fd);
         oc_buf_done(&c->in);
         oc_buf_done(&c->out);

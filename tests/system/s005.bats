@@ -185,7 +185,12 @@ YES='{"success":true,"data":{"allowed":true,"matched_rule":null,"reason":null}}'
     code=0
     inside sh -c 'exec outcall deny <&- >&- 2>&-' || code=$?
     [ "$code" = 1 ]
-    asked /v1/permissions/check 2
+    code=0
+    inside sh -c 'exec outcall deny 2>&-' || code=$? # the first descriptor that is made becomes number 2
+    [ "$code" = 1 ]
+    shim true
+    asked /v1/permissions/check 4
+    asked bytes 0
 }
 
 @test "S005: what cannot be asked for is not run" {
