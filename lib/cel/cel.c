@@ -57,8 +57,13 @@ int oc_cel_unit_compile(struct oc_cel_unit *u, struct oc_cel_arena *tree, const 
                         outcall_error *err)
 {
     size_t max = lim && lim->max_source_bytes ? lim->max_source_bytes : OC_CEL_SOURCE_MAX;
-    if (len > max)
-        return oc_fail(err, OUTCALL_E_LIMIT, "the expression is longer than %zu bytes", max);
+    if (len > max) {
+        int line = 0, column = 0;
+        oc_cel_place(src, len, max, &line, &column);
+        (void)oc_fail(err, OUTCALL_E_LIMIT, "the expression is longer than %zu bytes", max);
+        oc_error_at(err, "", line, column);
+        return OUTCALL_E_LIMIT;
+    }
     if (len > 0 && !oc_utf8_valid(src, len))
         return not_utf8(src, len, err);
     struct oc_cel_source source = {src, len, lim && lim->max_depth ? lim->max_depth : OC_CEL_DEPTH_MAX,
