@@ -115,7 +115,8 @@ static int exchange(oc_http *http, const struct oc_http_request *req, struct oc_
     return r;
 }
 
-/* The statuses with which the daemon refuses: spec section 8. 0: not one of them. */
+/* The statuses with which the daemon refuses: spec section 8, and 500, when it cannot judge. 0: not one of
+ * them. */
 static int code_of(int status)
 {
     switch (status) {
@@ -125,6 +126,7 @@ static int code_of(int status)
     case 404:
     case 413:
     case 422:
+    case 500:
     case 503:
         return OUTCALL_E_DENIED;
     case 429:

@@ -95,7 +95,7 @@ UNREACHABLE='outcalld unreachable — exiting (fail closed)'
     rm "$T/agent/agent.sock"
     answers 500 '{"success":true}'
     shim
-    ends_with_5 'registration rejected: malformed answer: HTTP status 500'
+    ends_with_5 'registration rejected: outcalld answered with HTTP status 500'
 }
 
 @test "S005-EC-008: a socket that nobody listens on" {

@@ -96,7 +96,7 @@ static const struct {
     {"HTTP/1.1 206 Partial\r\nContent-Length: 73\r\n\r\n" YES_BODY, "HTTP status 206", false},
     {"HTTP/1.1 299 Fine\r\nContent-Length: 73\r\n\r\n" YES_BODY, "HTTP status 299", false},
     {"HTTP/1.1 402 Pay\r\nContent-Length: 73\r\n\r\n" YES_BODY, "HTTP status 402", false},
-    {"HTTP/1.1 500 Oops\r\nContent-Length: 73\r\n\r\n" YES_BODY, "HTTP status 500", false},
+    {"HTTP/1.1 501 Oops\r\nContent-Length: 73\r\n\r\n" YES_BODY, "HTTP status 501", false},
     {"HTTP/1.1 502 Oops\r\nContent-Length: 0\r\n\r\n", "HTTP status 502", false},
     {"HTTP/1.1 101 Switching Protocols\r\n\r\n" YES, "change of protocol", false},
     {HEAD "\r\n" YES_BODY, "neither length nor chunks", false},
@@ -145,8 +145,8 @@ END_TEST
 START_TEST(checkin_status)
 {
     static const int statuses[][2] = {{201, OUTCALL_E_PROTOCOL}, {302, OUTCALL_E_PROTOCOL},
-                                      {500, OUTCALL_E_PROTOCOL}, {403, OUTCALL_E_DENIED},
-                                      {503, OUTCALL_E_DENIED},   {429, OUTCALL_E_BUSY}};
+                                      {501, OUTCALL_E_PROTOCOL}, {403, OUTCALL_E_DENIED},
+                                      {500, OUTCALL_E_DENIED},   {429, OUTCALL_E_BUSY}};
     for (size_t i = 0; i < OC_ARRAY_SIZE(statuses); i++) {
         OC_FREE char *answer =
             oc_asprintf("HTTP/1.1 %d Odd%s", statuses[i][0], strstr(SESSION(TOKEN), "\r\n"));
@@ -218,6 +218,7 @@ static const struct {
      "why"},
     {REFUSED("422 No", "", "54", "why", "rules_invalid"), OUTCALL_E_DENIED, OUTCALL_KIND_RULES_INVALID, 422,
      0, "why"},
+    {REFUSED("500 No", "", "49", "why", "internal"), OUTCALL_E_DENIED, OUTCALL_KIND_INTERNAL, 500, 0, "why"},
     {REFUSED("503 No", "", "50", "why", "not_ready"), OUTCALL_E_DENIED, OUTCALL_KIND_NOT_READY, 503, 0,
      "why"},
     {REFUSED("429 Slow", "Retry-After: 7\r\n", "45", "why", "what"), OUTCALL_E_BUSY, 0, 429, 7, "why"},
