@@ -154,10 +154,13 @@ START_TEST(limits_of_length)
 {
     outcall_cel_limits lim = OUTCALL_CEL_LIMITS_INIT;
     outcall_cel *program = NULL;
+    outcall_error err = OUTCALL_ERROR_INIT;
     lim.max_source_bytes = 3;
     ck_assert_int_eq(outcall_cel_compile(&program, NULL, "1+1", 3, &lim, NULL), 0);
     program = outcall_cel_unref(program);
-    ck_assert_int_eq(outcall_cel_compile(&program, NULL, "1+11", 4, &lim, NULL), OUTCALL_E_LIMIT);
+    ck_assert_int_eq(outcall_cel_compile(&program, NULL, "1+\n1", 4, &lim, &err), OUTCALL_E_LIMIT);
+    ck_assert_int_eq(err.line, 2); /* the first byte too many */
+    ck_assert_int_eq(err.column, 1);
     lim.max_source_bytes = ((size_t)16 << 20) + 1;
     ck_assert_int_eq(outcall_cel_compile(&program, NULL, "1", 1, &lim, NULL), OUTCALL_E_INVALID);
     ck_assert_ptr_null(program);
