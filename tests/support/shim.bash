@@ -189,3 +189,89 @@ asked_at_least()
     n=$(grep -cF "\"path\":\"$1" "$T/agent.log") || [ $? = 1 ]
     [ "$n" -ge "$2" ]
 }
+
+# --- answers that are no yes ----------------------------------------------------------------------------------------------
+
+# http STATUS BODY [HEADER...]: a whole answer.
+http()
+{
+    local status=$1 body=$2
+    shift 2
+    printf 'HTTP/1.1 %s x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n' "$status" "$(printf %s "$body" | wc -c)"
+    [ $# = 0 ] || printf '%s\r\n' "$@"
+    printf '\r\n%s' "$body"
+}
+
+YES='{"success":true,"data":{"allowed":true,"matched_rule":null,"reason":null}}'
+
+# each_malformed_body FUNCTION: calls it with a name for each, once the whole answer is in $T/verdict.
+each_malformed_body()
+{
+    local body
+    while IFS= read -r body; do
+        http 200 "$body" >"$T/verdict"
+        "$1" "$body" || return 1
+    done <<'END'
+
+{
+{"success":true,"data":{"allowed":true}
+{"success":true,"data":{"allowed":true}}}
+{"success":true,"data":{"allowed":true}} {"success":true,"data":{"allowed":true}}
+[]
+null
+true
+"allowed"
+{}
+{"success":true}
+{"success":true,"data":null}
+{"success":true,"data":[true]}
+{"success":true,"data":{}}
+{"success":true,"data":{"matched_rule":"x","reason":null}}
+{"success":true,"data":{"allowed":"yes"}}
+{"success":true,"data":{"allowed":"true"}}
+{"success":true,"data":{"allowed":1}}
+{"success":true,"data":{"allowed":null}}
+{"success":true,"data":{"allowed":[true]}}
+{"success":true,"data":{"Allowed":true}}
+{"success":true,"data":{"allowed":true,"matched_rule":7}}
+{"success":true,"data":{"allowed":true,"reason":{}}}
+{"success":true,"data":{"allowed":false,"allowed":true}}
+{"success":"true","data":{"allowed":true}}
+{"success":1,"data":{"allowed":true}}
+{"data":{"allowed":true}}
+{"allowed":true}
+{'success':true,'data':{'allowed':true}}
+<html>allowed</html>
+END
+}
+
+# each_malformed_answer FUNCTION: the same with what goes wrong around the body.
+each_malformed_answer()
+{
+    printf '%s' "$YES" >"$T/verdict"
+    "$1" 'HTTP/0.9' || return 1
+    http 302 "$YES" 'Location: http://localhost/v1/permissions/check' >"$T/verdict"
+    "$1" redirect || return 1
+    http 201 "$YES" >"$T/verdict"
+    "$1" 201 || return 1
+    http 204 '' >"$T/verdict"
+    "$1" 204 || return 1
+    http 500 "$YES" >"$T/verdict"
+    "$1" 500 || return 1
+    { http 200 "$YES"; http 200 "$YES"; } >"$T/verdict"
+    "$1" 'two answers' || return 1
+    { http 200 "$YES"; printf x; } >"$T/verdict"
+    "$1" 'a byte more' || return 1
+    { printf 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: %d\r\n\r\n%s' ${#YES} "$YES"; } >"$T/verdict"
+    "$1" 'two lengths' || return 1
+    { printf 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n%s' "$YES"; } >"$T/verdict"
+    "$1" 'a length too short' || return 1
+    { printf 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n%s' "$YES"; } >"$T/verdict"
+    "$1" 'a broken chunk' || return 1
+    { printf 'HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n'; head -c 10485760 /dev/zero | tr '\0' ' '; } >"$T/verdict"
+    "$1" '10 MiB' || return 1
+    { printf 'HTTP/1.1 200 OK\r\n'; head -c 100000 /dev/zero | tr '\0' 'a'; } >"$T/verdict"
+    "$1" 'a head without an end' || return 1
+    { http 200 '{"success":true,"data":{"allowed":true,"reason":"'"$(printf 'a\377')"'"}}'; } >"$T/verdict"
+    "$1" 'no UTF-8' || return 1
+}

@@ -18,18 +18,6 @@ nothing_ran()
     [ ! -e "$T/ran" ] || { echo "it ran" >&2; return 1; }
 }
 
-# http STATUS BODY [HEADER...]: a whole answer.
-http()
-{
-    local status=$1 body=$2
-    shift 2
-    printf 'HTTP/1.1 %s x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n' "$status" "$(printf %s "$body" | wc -c)"
-    [ $# = 0 ] || printf '%s\r\n' "$@"
-    printf '\r\n%s' "$body"
-}
-
-YES='{"success":true,"data":{"allowed":true,"matched_rule":null,"reason":null}}'
-
 # --- forms --------------------------------------------------------------------------------------------------------------
 
 @test "S005: a tool is asked for by name and arguments, and run with them" {
@@ -414,70 +402,11 @@ blocks()
 }
 
 @test "S005-EC-005: verdicts that are none: a block, the parse error on stderr, nothing ran" {
-    while IFS= read -r body; do
-        http 200 "$body" >verdict
-        blocks "$body"
-    done <<'END'
-
-{
-{"success":true,"data":{"allowed":true}
-{"success":true,"data":{"allowed":true}}}
-{"success":true,"data":{"allowed":true}} {"success":true,"data":{"allowed":true}}
-[]
-null
-true
-"allowed"
-{}
-{"success":true}
-{"success":true,"data":null}
-{"success":true,"data":[true]}
-{"success":true,"data":{}}
-{"success":true,"data":{"matched_rule":"x","reason":null}}
-{"success":true,"data":{"allowed":"yes"}}
-{"success":true,"data":{"allowed":"true"}}
-{"success":true,"data":{"allowed":1}}
-{"success":true,"data":{"allowed":null}}
-{"success":true,"data":{"allowed":[true]}}
-{"success":true,"data":{"Allowed":true}}
-{"success":true,"data":{"allowed":true,"matched_rule":7}}
-{"success":true,"data":{"allowed":true,"reason":{}}}
-{"success":true,"data":{"allowed":false,"allowed":true}}
-{"success":"true","data":{"allowed":true}}
-{"success":1,"data":{"allowed":true}}
-{"data":{"allowed":true}}
-{"allowed":true}
-{'success':true,'data':{'allowed':true}}
-<html>allowed</html>
-END
+    each_malformed_body blocks
 }
 
 @test "S005-EC-005: answers that are no HTTP, or not the one that was asked for" {
-    printf '%s' "$YES" >verdict
-    blocks 'HTTP/0.9'
-    http 302 "$YES" 'Location: http://localhost/v1/permissions/check' >verdict
-    blocks redirect
-    http 201 "$YES" >verdict
-    blocks 201
-    http 204 '' >verdict
-    blocks 204
-    http 500 "$YES" >verdict
-    blocks 500
-    { http 200 "$YES"; http 200 "$YES"; } >verdict
-    blocks 'two answers'
-    { http 200 "$YES"; printf x; } >verdict
-    blocks 'a byte more'
-    { printf 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: %d\r\n\r\n%s' ${#YES} "$YES"; } >verdict
-    blocks 'two lengths'
-    { printf 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n%s' "$YES"; } >verdict
-    blocks 'a length too short'
-    { printf 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n%s' "$YES"; } >verdict
-    blocks 'a broken chunk'
-    { printf 'HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n'; head -c 10485760 /dev/zero | tr '\0' ' '; } >verdict
-    blocks '10 MiB'
-    { printf 'HTTP/1.1 200 OK\r\n'; head -c 100000 /dev/zero | tr '\0' 'a'; } >verdict
-    blocks 'a head without an end'
-    { http 200 '{"success":true,"data":{"allowed":true,"reason":"'"$(printf 'a\377')"'"}}'; } >verdict
-    blocks 'no UTF-8'
+    each_malformed_answer blocks
 }
 
 @test "S005-EC-005: an answer that trickles in and is not there in time" {

@@ -1,11 +1,12 @@
 #!/usr/bin/env bats
 # The shim in a container, against daemons that are not there, refuse, hang or talk nonsense: it runs nothing and ends with 5.
 # The container is an ordinary one of the engine, so that the far end of the socket is the test's own.
-load ../support/outcall
+load ../support/shim
 
 setup()
 {
     outcall_setup || return 1
+    need "$FAKE_AGENT" || return 1
     mkdir "$T/agent"
 }
 
@@ -51,8 +52,6 @@ answers()
 body = '''$2'''
 c.sendall(('HTTP/1.1 $1 x\\r\\nContent-Type: application/json\\r\\nContent-Length: %d\\r\\n\\r\\n%s' % (len(body), body)).encode())"
 }
-
-UNREACHABLE='outcalld unreachable — exiting (fail closed)'
 
 @test "S005-EC-001: no socket" {
     shim
@@ -102,4 +101,79 @@ UNREACHABLE='outcalld unreachable — exiting (fail closed)'
     python3 -B -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$T/agent/agent.sock"
     shim
     ends_with_5 "$UNREACHABLE"
+}
+
+# box: a container that stays, with the same mounts.
+box()
+{
+    docker run -d --name box --network none \
+        --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges --user 65532:65532 --pids-limit "${1:-16}" \
+        -e OUTCALL_TIMEOUT_SECS=1 -v "$SHIM:/usr/local/bin/outcall:ro" -v "$T/agent:/run/outcall:ro" "$IMAGE" sleep 600 >/dev/null
+}
+
+# blocks NAME: the answer in $T/verdict is no yes.
+blocks()
+{
+    rm -f "$T/agent/agent.sock"
+    agent_start --answer check "$T/verdict"
+    try docker exec box outcall touch /tmp/ran
+    if [ "$status" != 1 ] || [[ $stderr != 'outcall: malformed verdict: '* ]] || [ -n "$output" ]; then
+        printf '%s: %s %s\n' "$1" "$status" "$stderr" >&2
+        return 1
+    fi
+    agent_kill
+}
+
+@test "S005-EC-005: verdicts that are none, in a container" {
+    box
+    each_malformed_body blocks
+    each_malformed_answer blocks
+    docker exec box test ! -e /tmp/ran
+    rm -f "$T/agent/agent.sock"
+    agent_start
+    docker exec box outcall touch /tmp/ran # the way there is open
+    docker exec box test -e /tmp/ran
+}
+
+# alone: nothing but the container's own sleep, and what an engine puts before it.
+alone()
+{
+    [ "$(docker top box -o pid,args | grep -c 'sleep 77')" = 0 ]
+}
+
+@test "S005-EC-010: a socket that flaps under a running action, in a container: 5 at the first failure, for good" {
+    box
+    agent_start
+    docker exec box outcall sleep 77 >&2 2>"$T/err" &
+    action=$!
+    comes_to_ask /v1/heartbeat 1
+    agent_again --flap 10
+    code=0
+    wait "$action" || code=$?
+    [ "$code" = 5 ]
+    [ "$(cat "$T/err")" = "outcall: $UNREACHABLE" ]
+    poll 5 alone
+    asked /v1/checkin 0
+    asked /v1/permissions/check 0
+}
+
+@test "T28: a tree of 50 in a container ends with the daemon" {
+    box 128
+    agent_start
+    docker exec box outcall sh -c 'trap "" TERM; for i in 1 2 3 4 5 6 7 8 9 10; do
+        sleep 77 & (setsid sleep 77 &) ; setsid sh -c "trap \"\" TERM; sleep 77; :" & (setsid sh -c "(setsid sleep 77 &)" &)
+        done; wait; sleep 77' >&2 2>"$T/err" &
+    action=$!
+    poll 10 tree_stands
+    kill -KILL "$AGENT"
+    code=0
+    wait "$action" || code=$?
+    [ "$code" = 5 ]
+    [ "$(cat "$T/err")" = "outcall: $UNREACHABLE" ]
+    poll 5 alone
+}
+
+tree_stands()
+{
+    [ "$(docker top box -o pid,args | grep -c 'sleep 77')" -ge 50 ]
 }
