@@ -431,7 +431,7 @@ blocks()
 }
 
 @test "S005-EC-005: refusals of the question: a block" {
-    for code in 400 401 403 413 422 503; do
+    for code in 400 401 403 404 413 422 500 503; do
         http "$code" '{"success":false,"error":"no such thing","code":"x"}' >verdict
         agent_start --answer check verdict
         shim touch "$T/ran"
