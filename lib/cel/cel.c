@@ -183,7 +183,7 @@ outcall_cel_eval *outcall_cel_eval_free(outcall_cel_eval *ev)
     oc_cel_names_unref(ev->names);
     oc_cel_arena_done(&ev->kept);
     oc_cel_arena_done(&ev->scratch);
-    oc_cel_match_data_free(ev->match_data);
+    oc_cel_matcher_free(ev->matcher);
     free(ev);
     return NULL;
 }

@@ -163,7 +163,7 @@ struct outcall_cel_eval {
     size_t n_bound, cap_bound, cap_slots;
     struct oc_cel_arena scratch, kept;
     uint64_t max_steps;
-    void *match_data;
+    struct oc_cel_matcher *matcher;
     oc_cel_value result;
 };
 

@@ -232,15 +232,26 @@ void oc_cel_regex_free_all(struct oc_cel_regex *list)
     }
 }
 
-void oc_cel_match_data_free(void *match_data)
-{
-    pcre2_match_data_free(match_data);
-}
-
 struct watch {
     uint64_t until;
     uint32_t starts;
 };
+
+/* What a thread needs to match, made once. */
+struct oc_cel_matcher {
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    struct watch watch;
+};
+
+void oc_cel_matcher_free(struct oc_cel_matcher *m)
+{
+    if (!m)
+        return;
+    pcre2_match_data_free(m->data);
+    pcre2_match_context_free(m->context);
+    free(m);
+}
 
 static int at_start(pcre2_callout_block *block, void *userdata)
 {
@@ -254,23 +265,34 @@ static int at_start(pcre2_callout_block *block, void *userdata)
     return now > w->until ? PCRE2_ERROR_MATCHLIMIT : 0;
 }
 
+static struct oc_cel_matcher *matcher_new(void)
+{
+    struct oc_cel_matcher *m = calloc(1, sizeof(*m));
+    if (!m)
+        return NULL;
+    m->data = pcre2_match_data_create(1, NULL);
+    m->context = pcre2_match_context_create(NULL);
+    if (!m->data || !m->context) {
+        oc_cel_matcher_free(m);
+        return NULL;
+    }
+    (void)pcre2_set_match_limit(m->context, MATCH_LIMIT);
+    (void)pcre2_set_depth_limit(m->context, DEPTH_LIMIT);
+    (void)pcre2_set_heap_limit(m->context, HEAP_LIMIT);
+    (void)pcre2_set_callout(m->context, at_start, &m->watch);
+    return m;
+}
+
 static int match(struct oc_cel_call *c, const struct oc_cel_regex *re)
 {
     outcall_cel_eval *ev = c->ev;
-    if (!ev->match_data)
-        ev->match_data = pcre2_match_data_create(1, NULL);
-    pcre2_match_context *context = ev->match_data ? pcre2_match_context_create(NULL) : NULL;
-    if (!context)
+    if (!ev->matcher)
+        ev->matcher = matcher_new();
+    if (!ev->matcher)
         return PCRE2_ERROR_NOMEMORY;
-    struct watch watch = {0, 0};
-    (void)pcre2_set_match_limit(context, MATCH_LIMIT);
-    (void)pcre2_set_depth_limit(context, DEPTH_LIMIT);
-    (void)pcre2_set_heap_limit(context, HEAP_LIMIT);
-    (void)pcre2_set_callout(context, at_start, &watch);
-    int r = pcre2_match(re->code, (PCRE2_SPTR)(c->args[0]->n > 0 ? c->args[0]->s : ""), c->args[0]->n, 0,
-                        PCRE2_NO_UTF_CHECK, ev->match_data, context);
-    pcre2_match_context_free(context);
-    return r;
+    ev->matcher->watch = (struct watch){0, 0};
+    return pcre2_match(re->code, (PCRE2_SPTR)(c->args[0]->n > 0 ? c->args[0]->s : ""), c->args[0]->n, 0,
+                       PCRE2_NO_UTF_CHECK, ev->matcher->data, ev->matcher->context);
 }
 
 void oc_cel_matches(struct oc_cel_call *c)

@@ -15,7 +15,7 @@ void oc_cel_regex_free(struct oc_cel_regex *r);
 /* Puts it in front of a list, which oc_cel_regex_free_all frees. */
 void oc_cel_regex_push(struct oc_cel_regex **list, struct oc_cel_regex *r);
 void oc_cel_regex_free_all(struct oc_cel_regex *list);
-void oc_cel_match_data_free(void *match_data);
+void oc_cel_matcher_free(struct oc_cel_matcher *m); /* NULL is allowed */
 
 /* matches(text, pattern) */
 void oc_cel_matches(struct oc_cel_call *c);
