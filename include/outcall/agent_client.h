@@ -14,7 +14,8 @@
  * What the daemon may answer, and what each call makes of it:
  *     200             the body decides: a result, OUTCALL_E_PROTOCOL, or _DENIED for {"success":false}
  *     400 401 403 404 413 422 500 503
- *                     OUTCALL_E_DENIED with the daemon's words, err->status and err->kind
+ *                     OUTCALL_E_DENIED with the daemon's words, err->status and err->kind; a 500 without
+ *                     such words is as anything else
  *     429             OUTCALL_E_BUSY, also with its words
  *     anything else   OUTCALL_E_PROTOCOL, and the connection is done with: a redirect or other status,
  *                     a malformed head, more than 64 KiB, a second answer

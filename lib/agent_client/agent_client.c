@@ -115,7 +115,7 @@ static int exchange(oc_http *http, const struct oc_http_request *req, struct oc_
     return r;
 }
 
-/* The statuses with which the daemon refuses: spec section 8, and 500, when it cannot judge. 0: not one of
+/* The statuses with which the daemon refuses: spec section 8, and 500 where it cannot judge. 0: not one of
  * them. */
 static int code_of(int status)
 {
@@ -136,7 +136,13 @@ static int code_of(int status)
     }
 }
 
-/* The words are the daemon's where it sent its own JSON; libmicrohttpd's own refusals have none. */
+static int no_answer(int status, outcall_error *err)
+{
+    return oc_fail(err, OUTCALL_E_PROTOCOL, "malformed answer: HTTP status %d", status);
+}
+
+/* The words are the daemon's where it sent its own JSON; libmicrohttpd's own refusals have none. A 500
+ * without them is nobody's refusal. */
 static int refused(int code, const struct oc_http_response *res, outcall_error *err)
 {
     OC_JSON json_t *j = NULL;
@@ -146,6 +152,8 @@ static int refused(int code, const struct oc_http_response *res, outcall_error *
         return oc_no_memory(err);
     if (r == OUTCALL_E_DENIED)
         return oc_fail_kind(err, code, why.kind, "%s", why.text);
+    if (res->status == 500)
+        return no_answer(res->status, err);
     return oc_fail(err, code, "outcalld answered with HTTP status %d", res->status);
 }
 
@@ -156,7 +164,7 @@ static int read_status(outcall_agent_client *c, const struct oc_http_response *r
     if (res->status == 200)
         return 0;
     if (code == 0)
-        return oc_fail(err, OUTCALL_E_PROTOCOL, "malformed answer: HTTP status %d", res->status);
+        return no_answer(res->status, err);
     if (res->status == 429)
         c->retry_after_s = res->retry_after_s;
     return refused(code, res, err);

@@ -94,7 +94,7 @@ c.sendall(('HTTP/1.1 $1 x\\r\\nContent-Type: application/json\\r\\nContent-Lengt
     rm "$T/agent/agent.sock"
     answers 500 '{"success":true}'
     shim
-    ends_with_5 'registration rejected: outcalld answered with HTTP status 500'
+    ends_with_5 'registration rejected: malformed answer: HTTP status 500'
 }
 
 @test "S005-EC-008: a socket that nobody listens on" {

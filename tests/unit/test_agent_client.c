@@ -96,6 +96,8 @@ static const struct {
     {"HTTP/1.1 206 Partial\r\nContent-Length: 73\r\n\r\n" YES_BODY, "HTTP status 206", false},
     {"HTTP/1.1 299 Fine\r\nContent-Length: 73\r\n\r\n" YES_BODY, "HTTP status 299", false},
     {"HTTP/1.1 402 Pay\r\nContent-Length: 73\r\n\r\n" YES_BODY, "HTTP status 402", false},
+    {"HTTP/1.1 500 Oops\r\nContent-Length: 73\r\n\r\n" YES_BODY, "HTTP status 500", false},
+    {"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "HTTP status 500", false},
     {"HTTP/1.1 501 Oops\r\nContent-Length: 73\r\n\r\n" YES_BODY, "HTTP status 501", false},
     {"HTTP/1.1 502 Oops\r\nContent-Length: 0\r\n\r\n", "HTTP status 502", false},
     {"HTTP/1.1 101 Switching Protocols\r\n\r\n" YES, "change of protocol", false},
@@ -146,7 +148,7 @@ START_TEST(checkin_status)
 {
     static const int statuses[][2] = {{201, OUTCALL_E_PROTOCOL}, {302, OUTCALL_E_PROTOCOL},
                                       {501, OUTCALL_E_PROTOCOL}, {403, OUTCALL_E_DENIED},
-                                      {500, OUTCALL_E_DENIED},   {429, OUTCALL_E_BUSY}};
+                                      {500, OUTCALL_E_PROTOCOL}, {429, OUTCALL_E_BUSY}};
     for (size_t i = 0; i < OC_ARRAY_SIZE(statuses); i++) {
         OC_FREE char *answer =
             oc_asprintf("HTTP/1.1 %d Odd%s", statuses[i][0], strstr(SESSION(TOKEN), "\r\n"));
