@@ -2,34 +2,35 @@
 #include "base/str.h"
 #include <string.h>
 
-#define NAME_MAX_BYTES 128 /* longer ones are not compared */
-#define FAR            4   /* edits that make another name */
+#define FAR 4 /* edits that make another name */
 
-/* Insertions, deletions, changes of one byte, swaps of two neighbours counted as two. */
-static unsigned edits(const char *a, size_t na, const char *b, size_t nb)
+unsigned oc_edits(const char *a, size_t na, const char *b, size_t nb)
 {
-    unsigned row[NAME_MAX_BYTES + 1];
-    for (size_t k = 0; k <= nb; k++)
-        row[k] = (unsigned)k;
-    for (size_t i = 1; i <= na; i++) {
-        unsigned corner = row[0];
+    unsigned rows[3][OC_EDITS_MAX + 1];
+    for (size_t i = 0; i <= na; i++) {
+        unsigned *row = rows[i % 3];
+        const unsigned *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
         row[0] = (unsigned)i;
         for (size_t k = 1; k <= nb; k++) {
-            unsigned above = row[k], change = corner + (a[i - 1] != b[k - 1]);
-            row[k] = OC_MIN(change, OC_MIN(above, row[k - 1]) + 1);
-            corner = above;
+            if (i == 0) {
+                row[k] = (unsigned)k;
+                continue;
+            }
+            row[k] = OC_MIN(above[k - 1] + (a[i - 1] != b[k - 1]), OC_MIN(above[k], row[k - 1]) + 1);
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+                row[k] = OC_MIN(row[k], before[k - 2] + 1);
         }
     }
-    return row[nb];
+    return rows[na % 3][nb];
 }
 
 void oc_nearest_try(struct oc_nearest *n, const char *known)
 {
     size_t len = strlen(n->name), known_len = strlen(known);
-    if (len > NAME_MAX_BYTES || known_len > NAME_MAX_BYTES)
+    if (len > OC_EDITS_MAX || known_len > OC_EDITS_MAX)
         return;
     unsigned far = (unsigned)OC_MIN(len / 3 + 2, (size_t)FAR); /* of a short name nearly all is wrong soon */
-    unsigned d = edits(n->name, len, known, known_len);
+    unsigned d = oc_edits(n->name, len, known, known_len);
     if (d >= (n->best ? n->distance : far))
         return;
     n->best = known;

@@ -3,6 +3,11 @@
 #define BASE_NEAREST_H
 #include "base/base.h"
 
+#define OC_EDITS_MAX 255
+/* How many letters were left out, put in, mistaken, or swapped with the next one; each name at most
+ * OC_EDITS_MAX bytes. */
+unsigned oc_edits(const char *a, size_t na, const char *b, size_t nb);
+
 struct oc_nearest {
     const char *name; /* as mistyped */
     const char *best; /* the nearest of those tried so far; NULL: none is near */

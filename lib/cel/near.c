@@ -1,27 +1,7 @@
 #include "cel/near.h"
+#include "base/nearest.h"
 #include <stdio.h>
 #include <string.h>
-
-/* Letters that were left out, put in, mistaken, or swapped with the next one. */
-static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
-{
-    unsigned rows[3][OC_CEL_NAME_MAX + 1];
-    for (size_t i = 0; i <= na; i++) {
-        unsigned *row = rows[i % 3];
-        const unsigned *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
-        row[0] = (unsigned)i;
-        for (size_t k = 1; k <= nb; k++) {
-            if (i == 0) {
-                row[k] = (unsigned)k;
-                continue;
-            }
-            row[k] = OC_MIN(above[k - 1] + (a[i - 1] != b[k - 1]), OC_MIN(above[k], row[k - 1]) + 1);
-            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
-                row[k] = OC_MIN(row[k], before[k - 2] + 1);
-        }
-    }
-    return rows[na % 3][nb];
-}
 
 struct search { /* the first len letters of a name, and the best so far */
     const char *name;
@@ -46,7 +26,7 @@ static void try_name(struct search *s, const char *one)
         s->whole && len > s->len && memcmp(one, s->name, s->len) == 0; /* "http.head" of "http.headers" */
     if ((apart >= s->limit && !begun) || len > OC_CEL_NAME_MAX)
         return;
-    unsigned d = begun ? 1 : distance(s->name, s->len, one, len);
+    unsigned d = begun ? 1 : oc_edits(s->name, s->len, one, len);
     if (d < s->limit) {
         s->limit = d;
         s->best = one;
