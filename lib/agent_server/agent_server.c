@@ -26,6 +26,7 @@
 
 #define PARKED_MS   20
 #define CONNECTIONS 64U
+#define HOLDING     3U /* for each of these, connections that only wait for the daemon's end */
 #define HEARTBEAT_S 5U
 #define EVAL_MS     5000U
 
@@ -85,7 +86,9 @@ static int take_options(outcall_agent_server *s, const outcall_agent_server_opti
         !in_range(o->check_rate_window_s, 3600) || !in_range(o->request_rate_n, 1000000) ||
         !in_range(o->request_rate_window_s, 3600))
         return oc_fail(err, OUTCALL_E_INVALID, "agent server: an option is out of its range");
-    shared->max_connections = o->max_connections ? o->max_connections : 2 * CONNECTIONS;
+    unsigned n = o->max_connections ? o->max_connections : CONNECTIONS;
+    shared->max_holding = HOLDING * n;
+    shared->max_connections = shared->max_holding + n;
     shared->log = outcall_log_ref(o->log);
     shared->policy = o->policy;
     shared->heartbeat_s = o->heartbeat_s ? o->heartbeat_s : HEARTBEAT_S;

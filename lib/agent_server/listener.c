@@ -42,6 +42,7 @@ static int accept_peer(void *userdata, int fd, void **ret_peer)
     struct oc_agent_peer *p = calloc(1, sizeof(*p));
     if (!p)
         return OUTCALL_E_NO_MEMORY;
+    p->l = l;
     p->peer = (outcall_peer)OUTCALL_PEER_INIT;
     if (l->identified && (outcall_peer_from_fd(fd, &p->peer, &err) < 0 ||
                           outcall_peer_in_cgroup(&p->peer, l->who.cgroup, &err) < 0)) {
@@ -57,6 +58,7 @@ static int accept_peer(void *userdata, int fd, void **ret_peer)
 static void free_peer(void *peer)
 {
     struct oc_agent_peer *p = peer;
+    p->l->holding -= p->holds;
     outcall_peer_done(&p->peer);
     free(p);
 }

@@ -13,7 +13,8 @@
 
 /* What all listeners of a server share; one thread uses it, under the server's lock. */
 struct oc_agent_shared {
-    unsigned max_connections;
+    unsigned max_connections; /* those that sessions keep included */
+    unsigned max_holding;     /* of these; the rest is there for questions and heartbeats */
     outcall_log *log;
     outcall_policy_slot *policy; /* NULL: nothing is ready */
     struct oc_worker *worker;    /* NULL: no rule requests */
@@ -36,11 +37,13 @@ struct oc_agent_listener {
     struct oc_sessions sessions;
     struct oc_rate check_rate, request_rate;
     unsigned jobs;                /* calls that wait for the worker */
+    unsigned holding;             /* connections that a session keeps open */
     uint64_t spent_ns, window_at; /* time of the driving thread since then: see agent_server.c */
 };
 
 /* The process that made a connection, decided once. */
 struct oc_agent_peer {
+    struct oc_agent_listener *l;
     outcall_peer peer;
     bool denied;
     bool holds; /* a session came from this connection */

@@ -85,6 +85,10 @@ static void checkin(struct oc_agent_listener *l, oc_http_call *call)
     struct oc_agent_peer *peer = oc_http_call_peer(call);
     size_t len = 0;
     const char *body = oc_http_call_body(call, &len);
+    if (!peer->holds && l->holding >= l->shared->max_holding) {
+        too_many(call, 1000);
+        return;
+    }
     if (outcall_checkin_decode(len > 0 ? body : "{}", len > 0 ? len : 2, &err) < 0) {
         fail(call, OUTCALL_KIND_INVALID_REQUEST, err.text);
         return;
@@ -108,7 +112,8 @@ static void checkin(struct oc_agent_listener *l, oc_http_call *call)
                   strlen(l->who.container_id));
     (void)oc_copy(session.name, sizeof(session.name), l->who.name, strlen(l->who.name));
     int r = outcall_session_encode(&session, &made, &len, &err);
-    if (r == 0 && peer) {
+    if (r == 0) {
+        l->holding += !peer->holds;
         peer->holds = true;
         oc_http_call_keep(call);
     }

@@ -15,6 +15,7 @@ void oc_cel_fatal(outcall_cel_eval *ev, uint32_t pos, oc_cel_value *out, int cod
     *out = (oc_cel_value){.kind = OC_CEL_ERROR, .aux = pos, .s = why, .n = (size_t)-code};
 }
 
+OC_PRINTF(5, 0)
 static void error_text(outcall_cel_eval *ev, uint32_t pos, oc_cel_value *out, int code, const char *fmt,
                        va_list ap)
 {

@@ -45,6 +45,7 @@ static int accept_self(void *userdata, int fd, void **ret_peer)
     struct oc_agent_peer *p = calloc(1, sizeof(*p));
     if (!p)
         return OUTCALL_E_NO_MEMORY;
+    p->l = &f.l;
     p->peer.pid = getpid();
     p->peer.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
     *ret_peer = p;
@@ -54,6 +55,7 @@ static int accept_self(void *userdata, int fd, void **ret_peer)
 static void free_peer(void *peer)
 {
     struct oc_agent_peer *p = peer;
+    p->l->holding -= p->holds;
     outcall_peer_done(&p->peer);
     free(p);
 }
@@ -86,6 +88,7 @@ static void start(void)
         oc_session_new(&f.l.sessions, 1, f.token) < 0)
         abort();
     f.shared.heartbeat_s = 5;
+    f.shared.max_holding = 64;
     f.l.shared = &f.shared;
     f.l.identified = true;
     (void)oc_copy(f.l.who.name, sizeof(f.l.who.name), "n", 1);

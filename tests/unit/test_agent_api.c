@@ -452,6 +452,41 @@ START_TEST(too_many_questions)
 }
 END_TEST
 
+static void two(outcall_agent_server_options *o)
+{
+    o->max_connections = 2;
+}
+
+/* Who keeps connections open for what it runs leaves room for its heartbeats. */
+START_TEST(sessions_leave_room)
+{
+    char path[108], token[64];
+    oc_http *held[6];
+    if (!begin(two))
+        return;
+    open_agent("outcall-agent-a", path);
+    identify("outcall-agent-a");
+    for (size_t i = 0; i < OC_ARRAY_SIZE(held); i++) {
+        held[i] = connect_to(path);
+        check_in(held[i], token);
+        check_in(held[i], token); /* the same connection counts once */
+    }
+    oc_http *h = connect_to(path);
+    ck_assert_int_eq(ask(h, "POST", "/v1/checkin", NULL, "{}", NULL, 0), 429);
+    ck_assert_int_eq(ask(h, "POST", "/v1/heartbeat", token, NULL, NULL, 0), 200);
+    held[0] = oc_http_free(held[0]);
+    int status = 429;
+    for (uint64_t until = oc_deadline(BOUND_MS); status == 429 && oc_deadline_left(until) > 0;)
+        status = ask(h, "POST", "/v1/checkin", NULL, "{}", NULL, 0);
+    ck_assert_int_eq(status, 200);
+    (void)oc_http_free(h);
+    for (size_t i = 1; i < OC_ARRAY_SIZE(held); i++)
+        (void)oc_http_free(held[i]);
+    outcall_agent_server_close(f.server, "outcall-agent-a");
+    end();
+}
+END_TEST
+
 static int reload_nothing(void *userdata, size_t *ret_rules_n, outcall_error *err)
 {
     (void)userdata;
@@ -576,5 +611,5 @@ START_TEST(closing_under_requests)
 END_TEST
 
 UNIT_MAIN("agent_api", questions_and_answers, nothing_without_a_session, early_questions_wait,
-          only_the_container_itself, a_checkin_can_be_refused, too_many_questions, rule_requests,
-          closing_under_requests)
+          only_the_container_itself, a_checkin_can_be_refused, too_many_questions, sessions_leave_room,
+          rule_requests, closing_under_requests)
