@@ -90,16 +90,14 @@ static void print_verdict(struct cli *c, const outcall_policy *p, const json_t *
     print_text(c, "reason:   ", member(j, "reason"));
 }
 
-/* A term on one line, or on several with all of them indented. */
+/* A term begins behind its label; its further lines stand below it. */
 static void print_term(struct cli *c, const char *label, const char *term)
 {
-    fputs(label, c->out);
-    if (term && strchr(term, '\n')) {
-        fputc('\n', c->out);
-        out_lines(c->out, term, "           ");
-        return;
-    }
-    print_text(c, "", term);
+    const char *more = term ? strchr(term, '\n') : NULL;
+    CLI_FREE char *first = more ? strndup(term, (size_t)(more - term)) : NULL;
+    print_text(c, label, first ? first : term);
+    if (first)
+        out_lines(c->out, more + 1, "           ");
 }
 
 static void print_matched(struct cli *c, const json_t *matched)

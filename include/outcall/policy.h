@@ -167,7 +167,8 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_policy_rule_find(const outcall_policy 
 /* A rule file in the project's own layout: the same rules, tests and comments, two spaces of indentation,
  * keys in the order of the example above. The text need not load as a set (unknown $names, types), but has to
  * be a rule file by its keys. *ret: new, free(); *ret_len bytes without the NUL. Formatting twice gives the
- * same as once. Errors as for outcall_policy_load. Since 0.1.0. */
+ * same as once. Errors as for outcall_policy_load, and OUTCALL_E_INTERNAL: what came out would not say the
+ * same, so nothing does. Any thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_policy_format(const char *name, const char *yaml, size_t len,
                                                         char **ret, size_t *ret_len, outcall_error *err);
 

@@ -101,6 +101,12 @@ static bool same_scalar(const oc_yaml *a, const oc_yaml *b)
     return kind && a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
 }
 
+/* A key is its text, with or without quotes. */
+static bool same_key(const oc_yaml *a, const oc_yaml *b)
+{
+    return !a->key || (a->key->len == b->key->len && memcmp(a->key->text, b->key->text, a->key->len) == 0);
+}
+
 static bool same(const oc_yaml *a, const oc_yaml *b)
 {
     if (!a || !b)
@@ -112,9 +118,9 @@ static bool same(const oc_yaml *a, const oc_yaml *b)
     const oc_yaml *in_order = b->first;
     for (const oc_yaml *x = a->first; x; x = x->next, in_order = in_order->next) {
         const oc_yaml *y = in_order;
-        if (x->key && !same_scalar(x->key, y->key))
+        if (!same_key(x, y))
             y = oc_yaml_get(b, x->key->text); /* moved: only in mappings of few keys */
-        if (!y || (x->key && !same_scalar(x->key, y->key)) || !same(x, y))
+        if (!y || !same_key(x, y) || !same(x, y))
             return false;
     }
     return true;

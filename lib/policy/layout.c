@@ -51,7 +51,7 @@ static int write_inline(struct oc_buf *b, const oc_yaml *node, bool flow)
 static int write_key(struct oc_buf *b, const oc_yaml *key, bool flow)
 {
     size_t before = b->len;
-    int r = write_inline(b, key, flow);
+    int r = key->len > 0 ? write_inline(b, key, flow) : oc_buf_str(b, "\"\"");
     if (r == 0 && b->len - before > KEY_MAX)
         r = OUTCALL_E_LIMIT;
     return r < 0 ? r : oc_buf_char(b, ':');
@@ -70,11 +70,9 @@ static bool has_comments(const struct oc_item *item)
 /* Nothing at all between brackets is hard to see, and not always allowed. */
 static bool has_nothing(const struct oc_item *item)
 {
-    if (item->node->type == OC_YAML_SCALAR)
-        return item->node->plain && item->node->len == 0;
-    bool nothing = item->node->key && item->node->key->len == 0;
+    bool nothing = item->node->type == OC_YAML_SCALAR && item->node->plain && item->node->len == 0;
     for (const struct oc_item *c = item->first; c && !nothing; c = c->next)
-        nothing = has_nothing(c) || (c->node->key && c->node->key->plain && c->node->key->len == 0);
+        nothing = has_nothing(c);
     return nothing;
 }
 

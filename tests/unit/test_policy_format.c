@@ -10,8 +10,13 @@
 #include <fcntl.h>
 #include <glob.h>
 
-#define DATA  TEST_DATA "/policy/format/"
-#define FILES 20000 /* random ones */
+#define DATA TEST_DATA "/policy/format/"
+/* Random ones. */
+#ifdef __SANITIZE_ADDRESS__
+    #define FILES 2000
+#else
+    #define FILES 20000
+#endif
 
 static char *format(const char *text, size_t len, size_t *ret_len)
 {
