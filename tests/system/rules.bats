@@ -178,7 +178,9 @@ create_of()
     for i in $(seq 10 40); do
         printf 'version: "1"\nrules:\n  - {id: r%s, condition: "true", action: allow}\n' "$i" >"$T/burst/$i.yaml"
     done
+    kill -STOP "$DAEMON" # so that it is one, however slow this machine is
     mv "$T"/burst/*.yaml "$T/rules/"
+    kill -CONT "$DAEMON"
     touch "$T/rules/notes.txt" "$T/rules/.a.yaml.swp"
     # shellcheck disable=SC2046
     poll 10 in_force $(seq -f r%g 10 40) first
