@@ -209,12 +209,12 @@ def flood(path, pid, seconds):
     for c in asking + half:
         c.sock.setblocking(False)
     tell(session)
-    i = 0
+    i, limited = 0, False
     while time.monotonic() < until:
         for c in asking:
             try:
                 c.sock.send(question)
-                c.sock.recv(65536)
+                limited |= b" 429 " in c.sock.recv(65536)
             except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                 pass
         for c in half:
@@ -223,6 +223,7 @@ def flood(path, pid, seconds):
             except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                 pass
         i += 1
+    print("limited" if limited else "never limited")
 
 
 if __name__ == "__main__":

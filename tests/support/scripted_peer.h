@@ -85,7 +85,7 @@ static inline void peer_send(int fd, const char *data, size_t len, bool trickles
             return;
         data += n;
         len -= (size_t)n;
-        if (trickles && oc_poll1(fd, POLLRDHUP, oc_deadline(2)) != 0)
+        if (trickles && oc_poll1(fd, POLLRDHUP, oc_deadline(10)) != 0)
             return;
     }
 }

@@ -1,5 +1,6 @@
 /* The agent API: who may ask, what is answered, and that nothing but a clear yes is one. The test's own
  * process is the container: it moves into a cgroup, and a socket is opened for that. */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -452,6 +453,112 @@ START_TEST(too_many_questions)
 }
 END_TEST
 
+static void soon(outcall_agent_server_options *o)
+{
+    o->eval_timeout_ms = 1;
+}
+
+/* Two hundred rules that take long: what time runs out on is blocked. */
+START_TEST(questions_out_of_time)
+{
+    char path[108], token[64], body[512];
+    struct oc_buf b = OC_BUF_INIT;
+    outcall_policy *slow = NULL;
+    if (!begin(soon))
+        return;
+    ck_assert_int_eq(oc_buf_str(&b, "version: \"1\"\nrules:\n"), 0);
+    for (int i = 0; i < 200; i++)
+        ck_assert_int_eq(
+            oc_buf_printf(&b,
+                          "  - {id: r%d, action: allow, condition: 'run.args.all(a, run.args.all(b, "
+                          "run.args.all(c, a + b + c != \"x\")))'}\n",
+                          i),
+            0);
+    ck_assert_int_eq(outcall_policy_load_text(&slow, NULL, b.data, b.len, NULL, NULL), 0);
+    oc_buf_done(&b);
+    ck_assert_uint_eq(outcall_policy_slot_swap(f.slot, slow), 2);
+    open_agent("outcall-agent-a", path);
+    identify("outcall-agent-a");
+    oc_http *h = connect_to(path);
+    check_in(h, token);
+    ck_assert_int_eq(
+        oc_buf_str(&b, "{\"action_type\":\"tool_exec\",\"target\":\"x\",\"metadata\":{\"args\":[\"a\""), 0);
+    for (int i = 0; i < 60; i++)
+        ck_assert_int_eq(oc_buf_str(&b, ",\"a\""), 0);
+    ck_assert_int_eq(oc_buf_str(&b, "]}}"), 0);
+    ck_assert_int_eq(ask(h, "POST", "/v1/permissions/check", token, b.data, body, sizeof(body)), 200);
+    oc_buf_done(&b);
+    ck_assert_str_eq(
+        body, "{\"success\":true,\"data\":{\"allowed\":false,\"matched_rule\":null,\"reason\":\"the rules "
+              "take too long\"}}");
+    (void)oc_http_free(h);
+    outcall_agent_server_close(f.server, "outcall-agent-a");
+    end();
+}
+END_TEST
+
+static void unlimited(outcall_agent_server_options *o)
+{
+    o->check_rate_n = 1000000;
+    o->check_rate_window_s = 1;
+}
+
+/* One question without waiting for the answer; what has come of answers so far, in bytes. */
+static size_t poke(const oc_http *h, const char *token)
+{
+    static const char question[] = "{\"action_type\":\"tool_exec\",\"target\":\"whoami\"}";
+    char text[512], sink[65536];
+    size_t got = 0;
+    (void)oc_format(text, sizeof(text),
+                    "POST /v1/permissions/check HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+                    "%s\r\nContent-Length: %zu\r\n\r\n%s",
+                    token, sizeof(question) - 1, question);
+    ssize_t n = send(oc_http_fd(h), text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ck_assert(n == (ssize_t)strlen(text) || n < 0); /* no more than the socket takes: it is read in order */
+    ck_assert_int_eq(outcall_agent_server_process(f.server, NULL), 0);
+    for (n = 1; n > 0; got += n > 0 ? (size_t)n : 0)
+        n = recv(oc_http_fd(h), sink, sizeof(sink), MSG_DONTWAIT);
+    return got;
+}
+
+/* Does h come to be asked in vain, five times in a row, while other is answered? */
+static bool has_to_wait(const oc_http *h, const char *token, const oc_http *other, const char *other_token)
+{
+    int in_vain = 0;
+    for (uint64_t until = oc_deadline(BOUND_MS); in_vain < 5 && oc_deadline_left(until) > 0;) {
+        bool answered = poke(other, other_token) > 0;
+        in_vain = poke(h, token) > 0 || !answered ? 0 : in_vain + 1;
+    }
+    return in_vain == 5;
+}
+
+/* T25: who asks without a pause waits for its share as soon as somebody else asks too. The test drives the
+ * server itself, so that nothing but the share can slow it down. */
+START_TEST(a_flood_has_its_share)
+{
+    char path[108], second[108], token[64], other[64];
+    if (!begin(unlimited))
+        return;
+    open_agent("outcall-agent-a", path);
+    open_agent("outcall-agent-b", second);
+    identify("outcall-agent-a");
+    identify("outcall-agent-b");
+    oc_http *h = connect_to(path), *b = connect_to(second);
+    check_in(h, token);
+    check_in(b, other);
+    atomic_store(&f.stop, true);
+    ck_assert_int_eq(pthread_join(f.driver, NULL), 0);
+    ck_assert(has_to_wait(h, token, b, other));
+    atomic_store(&f.stop, false);
+    ck_assert_int_eq(pthread_create(&f.driver, NULL, drive, NULL), 0);
+    (void)oc_http_free(h);
+    (void)oc_http_free(b);
+    outcall_agent_server_close(f.server, "outcall-agent-a");
+    outcall_agent_server_close(f.server, "outcall-agent-b");
+    end();
+}
+END_TEST
+
 static void two(outcall_agent_server_options *o)
 {
     o->max_connections = 2;
@@ -612,4 +719,4 @@ END_TEST
 
 UNIT_MAIN("agent_api", questions_and_answers, nothing_without_a_session, early_questions_wait,
           only_the_container_itself, a_checkin_can_be_refused, too_many_questions, sessions_leave_room,
-          rule_requests, closing_under_requests)
+          questions_out_of_time, a_flood_has_its_share, rule_requests, closing_under_requests)
