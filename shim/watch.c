@@ -49,6 +49,8 @@ static int start_thread(struct beat *b)
     if (r == 0)
         r = pthread_attr_setstacksize(&attr, STACK_SIZE);
     if (r == 0)
+        r = pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    if (r == 0)
         r = pthread_sigmask(SIG_SETMASK, &all, &old);
     if (r != 0)
         return r;
