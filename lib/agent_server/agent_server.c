@@ -16,15 +16,17 @@
 
 #define EVENTS_MAX 64
 
-/* Fairness: while others ask too, one container gets this share of the driving thread, and then waits for the
- * next window. A flood of questions or of half-written heads costs the others a hundredth of their time. */
-#define WINDOW_NS UINT64_C(100000000)
-#define SHARE_NS  UINT64_C(1000000)
+/* Fairness: each pass serves each container once, so a container costs the others one pass of its own. One
+ * that has much to do at once - a flood on all of its connections - takes long over it, and while others ask
+ * too it is then left alone for a hundred times as long: a hundredth of the thread is its share. */
+#define LONG_NS   UINT64_C(60000)     /* of processor time: some questions; below that nobody is left alone */
+#define ALONE     UINT64_C(99)        /* times as long */
+#define ALONE_MAX UINT64_C(100000000) /* but never longer than this */
 #define OTHERS_NS UINT64_C(1000000000) /* "too": within the last second */
 #define SWEEP_MS  1000U /* how late a silent connection may be ended, which keeps a wake-up cheap */
 #define DIR_MODE  0755
 
-#define PARKED_MS   20
+#define PARKED_MS   5
 #define CONNECTIONS 64U
 #define HOLDING     3U /* for each of these, connections that only wait for the daemon's end */
 #define HEARTBEAT_S 5U
@@ -313,7 +315,7 @@ int64_t outcall_agent_server_timeout_ms(outcall_agent_server *s)
 {
     (void)pthread_mutex_lock(&s->lock);
     int64_t left = s->pending ? 0 : s->n_active > 0 ? oc_deadline_left(s->sweep_at) : -1;
-    if (s->n_parked > 0) /* not by the millisecond: a window that is late hurts only who waits for it */
+    if (s->n_parked > 0) /* not by the microsecond: being late hurts only who took long */
         left = left < 0 ? PARKED_MS : OC_MIN(left, PARKED_MS);
     (void)pthread_mutex_unlock(&s->lock);
     return left;
@@ -326,29 +328,26 @@ static bool others(const outcall_agent_server *s, const struct oc_agent_listener
     return before || (s->last && s->last != l && now - s->last_ns < OTHERS_NS);
 }
 
-/* Adds what a run took to the listener's account; over its share it is parked until the window ends. */
-static void account(outcall_agent_server *s, struct oc_agent_listener *l, uint64_t start, uint64_t now)
+/* A run is over: who took long is parked. */
+static void account(outcall_agent_server *s, struct oc_agent_listener *l, uint64_t took)
 {
-    if (now - l->window_at >= WINDOW_NS) {
-        l->window_at = start;
-        l->spent_ns = 0;
-    }
-    l->spent_ns += now - start;
+    uint64_t now = oc_now_ns();
     if (s->last != l) {
         s->other = s->last;
         s->other_ns = s->last_ns;
         s->last = l;
     }
     s->last_ns = now;
-    if (l->spent_ns < SHARE_NS || !others(s, l, now) || watch(s, l, false) < 0)
+    if (took < LONG_NS || !others(s, l, now) || watch(s, l, false) < 0)
         return;
+    l->parked_until_ns = now + OC_MIN(took * ALONE, ALONE_MAX);
     l->parked = true;
     s->n_parked++;
 }
 
 static void run(outcall_agent_server *s, struct oc_agent_listener *l)
 {
-    uint64_t start = oc_now_ns();
+    uint64_t start = oc_thread_ns();
     oc_http_server_run(l->http);
     bool active = oc_http_server_connections(l->http) > 0;
     if (active && s->n_active == 0)
@@ -357,7 +356,8 @@ static void run(outcall_agent_server *s, struct oc_agent_listener *l)
     s->n_active -= l->active;
     l->active = active;
     s->pending |= active && oc_http_server_timeout_ms(l->http) == 0;
-    account(s, l, start, oc_now_ns());
+    if (!l->parked)
+        account(s, l, oc_thread_ns() - start);
 }
 
 /* Servers that epoll is silent about: idle connections to end, data that was read but not handled yet. */
@@ -376,7 +376,7 @@ static void unpark(outcall_agent_server *s)
     uint64_t now = oc_now_ns();
     for (size_t i = 0; s->n_parked > 0 && i < s->n; i++) {
         struct oc_agent_listener *l = s->listeners[i];
-        if (!l->parked || now - l->window_at < WINDOW_NS || watch(s, l, true) < 0)
+        if (!l->parked || now < l->parked_until_ns || watch(s, l, true) < 0)
             continue;
         l->parked = false;
         s->n_parked--;

@@ -30,15 +30,15 @@ struct oc_agent_listener {
     struct oc_agent_shared *shared;
     oc_http_server *http;
     bool active;     /* has connections, which can time out */
-    bool parked;     /* has used up its share of the driving thread */
+    bool parked;     /* took long, and is left alone for a while: see agent_server.c */
     bool watched;    /* its descriptor is in the server's epoll */
     bool identified; /* who is known, connections are taken */
     outcall_identity who;
     struct oc_sessions sessions;
     struct oc_rate check_rate, request_rate;
-    unsigned jobs;                /* calls that wait for the worker */
-    unsigned holding;             /* connections that a session keeps open */
-    uint64_t spent_ns, window_at; /* time of the driving thread since then: see agent_server.c */
+    unsigned jobs;    /* calls that wait for the worker */
+    unsigned holding; /* connections that a session keeps open */
+    uint64_t parked_until_ns;
 };
 
 /* The process that made a connection, decided once. */

@@ -14,6 +14,13 @@ uint64_t oc_now_ms(void)
     return oc_now_ns() / 1000000U;
 }
 
+uint64_t oc_thread_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
 uint64_t oc_deadline(uint64_t timeout_ms)
 {
     uint64_t at = 0;

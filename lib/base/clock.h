@@ -8,6 +8,7 @@
 
 uint64_t oc_now_ms(void); /* CLOCK_MONOTONIC */
 uint64_t oc_now_ns(void);
+uint64_t oc_thread_ns(void); /* processor time of this thread */
 
 /* The moment timeout_ms from now; OC_NEVER stays OC_NEVER. */
 uint64_t oc_deadline(uint64_t timeout_ms);

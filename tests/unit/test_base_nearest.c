@@ -32,7 +32,7 @@ END_TEST
 
 START_TEST(nearest_as_text)
 {
-    char text[OC_MEANT_SIZE], longest[256];
+    char text[OC_MEANT_SIZE], longest[OC_EDITS_MAX + 2];
     struct oc_nearest near = {"netwrok", NULL, 0};
     ck_assert_str_eq(oc_nearest_text(&near, text), "");
     oc_nearest_try(&near, "network");
