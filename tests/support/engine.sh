@@ -243,13 +243,16 @@ podman_answers()
 # allows, and for an init that Debian does not install with it: the one of docker.io does.
 podman_up()
 {
-    local enter=(unshare -n)
+    local enter=(unshare -n) runtime=''
     PODMAN_PID='' PODMAN_SOCKET=$ENGINE_DIR/podman.sock
     command -v podman >/dev/null || { echo "podman is not installed" >&2; return 1; }
     [ -z "${ENGINE_NETNS_PID:-}" ] || enter=(nsenter --net="/proc/$ENGINE_NETNS_PID/ns/net" --)
     mkdir -p "$ENGINE_DIR/podman"
     rm -f "$PODMAN_SOCKET"
-    printf '[containers]\ndefault_ulimits = ["nofile=1024:1024","nproc=1024:1024"]\n[engine]\ninit_path = "/usr/bin/docker-init"\n' >"$ENGINE_DIR/containers.conf"
+    # crun, Podman's own, refuses a hybrid layout whose v2 half has controllers; runc, which Docker brings, takes it.
+    ! grep -qs . /sys/fs/cgroup/unified/cgroup.controllers || runtime='runtime = "runc"\n'
+    # shellcheck disable=SC2059 # the format is ours
+    printf '[containers]\ndefault_ulimits = ["nofile=1024:1024","nproc=1024:1024"]\n[engine]\ninit_path = "/usr/bin/docker-init"\n'"$runtime" >"$ENGINE_DIR/containers.conf"
     [ -e "$ENGINE_DIR/registries.conf" ] || : >"$ENGINE_DIR/registries.conf"
     setsid "${enter[@]}" sh -c 'ip link set lo up && exec env CONTAINERS_CONF="$0/containers.conf" \
         CONTAINERS_REGISTRIES_CONF="$0/registries.conf" TMPDIR="$0/podman" podman \

@@ -216,8 +216,8 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(64); signal.pau
     [[ $output = *outcall-agent-survivor* ]]
     # The same container reaches the new daemon, without being made again.
     run inside outcall-agent-survivor outcall true
-    [ "$status" = 5 ]
-    [[ $output = *"registration rejected: "* ]]
+    [ "$status" = 1 ]
+    [[ $output = *"blocked: no rule allows it"* ]]
     [ "$(docker inspect -f '{{.Id}} {{.State.StartedAt}}' outcall-agent-survivor)" = "$id" ]
     # Its stage is still what it was: it comes up again with the same mounts.
     docker restart -t 0 outcall-agent-survivor
@@ -233,7 +233,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(64); signal.pau
     run outcall container inspect survivor
     [ "$status" = 0 ]
     run inside outcall-agent-survivor outcall true
-    [[ $output = *"registration rejected: "* ]]
+    [[ $output = *"blocked: no rule allows it"* ]]
 }
 
 @test "S008-EC-011: an engine that goes away and comes back" {
