@@ -26,17 +26,18 @@ typedef struct outcall_agent_server outcall_agent_server;
 typedef struct outcall_agent_server_options {
     unsigned version;
     const char *agents_dir; /* copied; required: an absolute path; made (0755) when missing */
-    unsigned
-        max_connections;         /* open at once per container, the rest waits in its backlog; 0 = 64, and as
-                                    many    again for connections that a session keeps open to see the daemon end */
+    /* Open at once per container; and three times as many of those that have checked in and stay open to see
+     * the daemon end, so that a container whose commands run has room for their heartbeats. The rest waits in
+     * its backlog. 0 = 64 */
+    unsigned max_connections;
     outcall_log *log;            /* a reference is taken; NULL = silent */
     outcall_policy_slot *policy; /* borrowed; NULL: every request is answered 503, no session is given */
     outcall_requests *requests;  /* borrowed; NULL: rule requests are answered 404 */
     unsigned eval_timeout_ms;    /* of one verdict, 1 to 60 000, then it is a block; 0 = 5000 */
     unsigned heartbeat_s;        /* what a check-in asks for, 1 to 60; 0 = 5 */
-    uint32_t check_rate_n,
-        check_rate_window_s; /* questions and check-ins per container; 0, 0 = 1000 in 10 s */
-    uint32_t request_rate_n, request_rate_window_s; /* rule requests per container; 0, 0 = 10 in 60 s */
+    /* Questions and check-ins per container: n in any window of so many seconds; 0, 0 = 1000 in 10 s */
+    uint32_t check_rate_n, check_rate_window_s;
+    uint32_t request_rate_n, request_rate_window_s; /* rule requests, the same way; 0, 0 = 10 in 60 s */
     outcall_decision_fn on_decision; /* each verdict, check-ins too, on the driving thread; must not call the
                                         server; NULL: nobody is told */
     void *userdata;                  /* for on_decision; borrowed */
