@@ -39,11 +39,6 @@ void oc_cel_pool_seal(struct oc_cel_pool *p)
     oc_cel_arena_done(&p->tree);
 }
 
-size_t oc_cel_pool_bytes(const struct oc_cel_pool *p)
-{
-    return p->unit.arena.used + p->tree.used;
-}
-
 int oc_cel_pool_compile(struct oc_cel_pool *p, const char *src, size_t len, const struct oc_cel_code **ret,
                         outcall_error *err)
 {

@@ -13,7 +13,6 @@ OC_NODISCARD int oc_cel_pool_new(struct oc_cel_pool **ret, outcall_cel_env *env)
 void oc_cel_pool_free(struct oc_cel_pool *p);
 /* Nothing is to be compiled any more, or not soon: gives the memory back that compiling needed. */
 void oc_cel_pool_seal(struct oc_cel_pool *p);
-size_t oc_cel_pool_bytes(const struct oc_cel_pool *p);
 
 /* Compiles a condition: its kind must be bool, or unknown. src is borrowed and must stay as long as the pool.
  * The code is the pool's. Errors as outcall_cel_compile. */

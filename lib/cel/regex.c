@@ -209,7 +209,7 @@ int oc_cel_regex_new(const char *s, size_t len, struct oc_cel_regex **ret, char 
     return 0;
 }
 
-void oc_cel_regex_free(struct oc_cel_regex *r)
+static void regex_free(struct oc_cel_regex *r)
 {
     if (!r)
         return;
@@ -227,7 +227,7 @@ void oc_cel_regex_free_all(struct oc_cel_regex *list)
 {
     while (list) {
         struct oc_cel_regex *next = list->next;
-        oc_cel_regex_free(list);
+        regex_free(list);
         list = next;
     }
 }
@@ -313,7 +313,7 @@ void oc_cel_matches(struct oc_cel_call *c)
         re = own;
     }
     int r = match(c, re);
-    oc_cel_regex_free(own);
+    regex_free(own);
     if (r >= 0 || r == PCRE2_ERROR_NOMATCH)
         *c->out = oc_cel_bool(r >= 0);
     else if (r == PCRE2_ERROR_NOMEMORY)

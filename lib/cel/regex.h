@@ -11,7 +11,6 @@ struct oc_cel_regex;
 /* why: what is wrong with the pattern. 0, OUTCALL_E_INVALID, _NO_MEMORY. */
 OC_NODISCARD int oc_cel_regex_new(const char *s, size_t len, struct oc_cel_regex **ret,
                                   char why[OC_CEL_REGEX_TEXT]);
-void oc_cel_regex_free(struct oc_cel_regex *r);
 /* Puts it in front of a list, which oc_cel_regex_free_all frees. */
 void oc_cel_regex_push(struct oc_cel_regex **list, struct oc_cel_regex *r);
 void oc_cel_regex_free_all(struct oc_cel_regex *list);

@@ -283,15 +283,6 @@ void oc_index_free(struct oc_index *x)
     free(x);
 }
 
-size_t oc_index_bytes(const struct oc_index *x)
-{
-    size_t keys = 0;
-    for (size_t i = 0; i < x->table_size; i++)
-        keys += x->table[i] != 0;
-    return sizeof(*x) + x->fields_n * sizeof(*x->fields) + (keys + 1) * sizeof(*x->keys) +
-           (x->table_size + x->rules_n) * sizeof(uint32_t);
-}
-
 static bool add_list(struct oc_candidates *k, const struct oc_index *x, uint32_t from, uint32_t to)
 {
     if (from == to)

@@ -35,7 +35,6 @@ struct oc_index {
 /* *ret: new, oc_index_free(). OUTCALL_E_NO_MEMORY. */
 OC_NODISCARD int oc_index_new(struct oc_index **ret, const struct outcall_policy *p);
 void oc_index_free(struct oc_index *x);
-size_t oc_index_bytes(const struct oc_index *x);
 
 /* The candidates for one request, in the order of the rules. */
 struct oc_candidates {
