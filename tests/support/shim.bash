@@ -163,6 +163,14 @@ ends()
     return 1
 }
 
+# ends_like STATUS TEXT: the same with one line on stderr that begins so, and nothing on stdout.
+ends_like()
+{
+    [ "$status" = "$1" ] && [[ $stderr = "outcall: $2"* && $stderr != *$'\n'* ]] && [ -z "$output" ] && return 0
+    printf 'expected %s, stderr: %s...\ngot %s: %s\n%s\n' "$1" "$2" "$status" "$stderr" "$output" >&2
+    return 1
+}
+
 # asked WHERE [N]: the daemon got N requests there.
 asked()
 {

@@ -309,7 +309,7 @@ answers()
         run timeout 5 docker -H "$ENGINE" exec outcall-agent-other outcall true
         [ "$status" = 0 ]
     done
-    pid_gone "$flood" && { echo "the flood was over too early" >&2; false; }
+    alive "$flood" || { echo "the flood was over too early" >&2; false; }
     wait "$flood"
     [ "$(tail -n 1 "$T/flood")" = limited ]
 }

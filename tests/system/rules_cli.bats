@@ -69,7 +69,8 @@ END
     run --separate-stderr bash -c '"$0" rules check - <rules/a.yaml' "$OUTCALL"
     says "1 file, 2 rules: no problems."
     offline --json rules check rules
-    [ "$status" = 0 ] && [ "$(jq -c '[.ok, .files, .rules, .problems]' <<<"$output")" = '[true,1,2,[]]' ]
+    [ "$status" = 0 ]
+    [ "$(jq -c '[.ok, .files, .rules, .problems]' <<<"$output")" = '[true,1,2,[]]' ]
 }
 
 @test "C-003: rules check as JSON" {
@@ -185,10 +186,12 @@ END
     [ "$(stat -c '%a %u %g' x.yaml)" = "640 1234 1235" ]
     [ "$(find . -name '.x.yaml*' | wc -l)" = 0 ]
     offline rules fmt --check x.yaml
-    [ "$status" = 0 ] && [ -z "$output" ]
+    [ "$status" = 0 ]
+    [ -z "$output" ]
     inode=$(stat -c %i x.yaml)
     offline rules fmt --write x.yaml
-    [ -z "$output" ] && [ "$(stat -c %i x.yaml)" = "$inode" ]
+    [ -z "$output" ]
+    [ "$(stat -c %i x.yaml)" = "$inode" ]
 
     run --separate-stderr bash -c '"$0" rules fmt - <before' "$OUTCALL"
     [ "$output" = "$(cat expected)" ]
@@ -336,7 +339,8 @@ END
     run --separate-stderr outcall requests approve "$two"
     [ "$status" = 1 ]
     run --separate-stderr outcall requests list --status rejected
-    [[ ${lines[1]} = "$two"* ]] && [ "${#lines[@]}" = 2 ]
+    [[ ${lines[1]} = "$two"* ]]
+    [ "${#lines[@]}" = 2 ]
     run --separate-stderr outcall requests list --status nonsense
     refuses_like 'status: .*'
     run --separate-stderr outcall requests show rr-000000000000

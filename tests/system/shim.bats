@@ -82,7 +82,7 @@ c.sendall(('HTTP/1.1 $1 x\\r\\nContent-Type: application/json\\r\\nContent-Lengt
     for body in '' x '[]' '{}' '{"success":1}' '{"success":true'; do
         answers 200 "$body"
         shim
-        [ "$status" = 5 ] && [ -z "$output" ] && [[ $stderr = 'outcall: registration rejected: '* ]]
+        ends_like 5 'registration rejected: '
         rm "$T/agent/agent.sock"
     done
 }
