@@ -25,7 +25,7 @@ bool oc_agent_name_ok(const char *name)
     return true;
 }
 
-static char *error_body(void *userdata, int status, const char *text)
+char *oc_agent_http_error(void *userdata, int status, const char *text)
 {
     (void)userdata;
     return oc_agent_error_body(status == 413  ? OUTCALL_KIND_TOO_LARGE
@@ -55,7 +55,7 @@ static int accept_peer(void *userdata, int fd, void **ret_peer)
     return 0;
 }
 
-static void free_peer(void *peer)
+void oc_agent_peer_free(void *peer)
 {
     struct oc_agent_peer *p = peer;
     p->l->holding -= p->holds;
@@ -92,9 +92,9 @@ static int listen_in(struct oc_agent_listener *l, int own_fd, outcall_error *err
                                        .max_connections = l->shared->max_connections,
                                        .max_body = OUTCALL_AGENT_BODY_MAX,
                                        .accept = accept_peer,
-                                       .peer_free = free_peer,
+                                       .peer_free = oc_agent_peer_free,
                                        .handle = oc_agent_handle,
-                                       .error_body = error_body,
+                                       .error_body = oc_agent_http_error,
                                        .userdata = l,
                                        .log = l->shared->log};
     r = oc_http_server_new(&l->http, &o, err);

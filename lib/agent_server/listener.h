@@ -57,6 +57,10 @@ struct oc_agent_listener *oc_agent_listener_free(struct oc_agent_listener *l); /
 /* Removes the socket, what an interrupted open left beside it, and the directory. */
 void oc_agent_listener_remove_files(int dir_fd, const char *name, const outcall_log *log);
 
+void oc_agent_peer_free(void *peer); /* oc_http_server_options.peer_free */
+/* The same options' error_body: what the HTTP glue says by itself. */
+OC_NODISCARD char *oc_agent_http_error(void *userdata, int status, const char *text);
+
 /* routes.c: answers one request; userdata is the listener. */
 void oc_agent_handle(void *userdata, oc_http_call *call);
 /* Answers the call that a job belongs to. */

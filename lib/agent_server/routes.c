@@ -30,6 +30,15 @@ static void too_many(oc_http_call *call, uint64_t wait_ms)
     oc_http_reply(call, 429, body, body ? strlen(body) : 0, (uint32_t)((wait_ms + 999) / 1000));
 }
 
+/* A body of the agent's that cannot be read: what is wrong with it, or with us. */
+static void bad_body(oc_http_call *call, int r, const outcall_error *err)
+{
+    if (r == OUTCALL_E_NO_MEMORY)
+        fail(call, OUTCALL_KIND_INTERNAL, "out of memory");
+    else
+        fail(call, OUTCALL_KIND_INVALID_REQUEST, err->text);
+}
+
 /* A body that protocol.h made; r is what it returned. */
 static void reply(oc_http_call *call, int r, char *take_body, size_t len)
 {
@@ -89,8 +98,9 @@ static void checkin(struct oc_agent_listener *l, oc_http_call *call)
         too_many(call, 1000);
         return;
     }
-    if (outcall_checkin_decode(len > 0 ? body : "{}", len > 0 ? len : 2, &err) < 0) {
-        fail(call, OUTCALL_KIND_INVALID_REQUEST, err.text);
+    int r = outcall_checkin_decode(len > 0 ? body : "{}", len > 0 ? len : 2, &err);
+    if (r < 0) {
+        bad_body(call, r, &err);
         return;
     }
     if (oc_question_checkin(l->shared->context, &l->who, &err) < 0) {
@@ -111,7 +121,7 @@ static void checkin(struct oc_agent_listener *l, oc_http_call *call)
     (void)oc_copy(session.container_id, sizeof(session.container_id), l->who.container_id,
                   strlen(l->who.container_id));
     (void)oc_copy(session.name, sizeof(session.name), l->who.name, strlen(l->who.name));
-    int r = outcall_session_encode(&session, &made, &len, &err);
+    r = outcall_session_encode(&session, &made, &len, &err);
     if (r == 0) {
         l->holding += !peer->holds;
         peer->holds = true;
@@ -136,13 +146,15 @@ static void check(struct oc_agent_listener *l, oc_http_call *call)
     const char *body = oc_http_call_body(call, &len);
     int r = outcall_check_decode(body, len, &decoded, &err);
     if (r < 0) {
-        fail(call, r == OUTCALL_E_NO_MEMORY ? OUTCALL_KIND_INTERNAL : OUTCALL_KIND_INVALID_REQUEST, err.text);
+        bad_body(call, r, &err);
         return;
     }
     const outcall_check *asked = outcall_decoded_check_get(decoded);
     r = oc_question_context(l->shared->context, &l->who, asked, &err);
-    if (r < 0) {
-        fail(call, err.kind == OUTCALL_KIND_TARGET_INVALID ? err.kind : OUTCALL_KIND_INTERNAL, err.text);
+    if (r < 0 && err.kind == OUTCALL_KIND_TARGET_INVALID) {
+        fail(call, err.kind, err.text);
+    } else if (r < 0) {
+        fail(call, OUTCALL_KIND_INTERNAL, "the question cannot be judged");
     } else {
         char *made = NULL;
         judge(l, outcall_action_type_name(asked->action_type), asked->target, false, &answer);
@@ -176,8 +188,7 @@ static void submit(struct oc_agent_listener *l, oc_http_call *call)
     int r = job ? outcall_rule_request_decode(body, len, &job->text, &job->len, &err) : OUTCALL_E_NO_MEMORY;
     if (r < 0) {
         oc_job_free(job);
-        fail(call, r == OUTCALL_E_NO_MEMORY ? OUTCALL_KIND_INTERNAL : OUTCALL_KIND_INVALID_REQUEST,
-             r == OUTCALL_E_NO_MEMORY ? "out of memory" : err.text);
+        bad_body(call, r, &err);
         return;
     }
     start_job(l, call, job);
@@ -194,34 +205,30 @@ static void status(struct oc_agent_listener *l, oc_http_call *call, const char *
     start_job(l, call, job);
 }
 
-/* What the store says, in words that are an agent's business: its own file, its own limits. */
-static int job_kind(const struct oc_job *job)
-{
-    switch (job->result) {
-    case OUTCALL_E_NOT_FOUND:
-        return job->id[0] ? OUTCALL_KIND_REQUEST_NOT_FOUND : OUTCALL_KIND_RULES_INVALID;
-    case OUTCALL_E_SYNTAX:
-    case OUTCALL_E_TYPE:
-    case OUTCALL_E_UNDECLARED:
-    case OUTCALL_E_EXISTS:
-    case OUTCALL_E_DENIED:
-    case OUTCALL_E_INVALID:
-    case OUTCALL_E_LIMIT:
-        return OUTCALL_KIND_RULES_INVALID;
-    default:
-        return OUTCALL_KIND_INTERNAL;
-    }
-}
-
-static char *job_error(const struct oc_job *job, int kind)
+/* What the store says, in words that are an agent's business: its own file and its own requests. An error
+ * about a file has its kind; any other is about the store, and tells of others, of paths or of limits. */
+static char *job_error(const struct oc_job *job, int *ret_kind)
 {
     char line[OUTCALL_ERROR_TEXT + OUTCALL_ERROR_SOURCE];
-    if (kind == OUTCALL_KIND_REQUEST_NOT_FOUND)
-        return oc_agent_error_body(kind, "no such request");
-    if (kind == OUTCALL_KIND_INTERNAL)
-        return oc_agent_error_body(kind, "the request cannot be kept");
-    (void)outcall_error_format(&job->err, line, sizeof(line));
-    return oc_agent_error_body(kind, line);
+    bool about_file = job->err.kind == OUTCALL_KIND_RULES_INVALID || job->err.kind == OUTCALL_KIND_TOO_LARGE;
+    const char *text = "the request cannot be kept";
+    *ret_kind = OUTCALL_KIND_INTERNAL;
+    if (job->id[0] != '\0') {
+        if (job->result == OUTCALL_E_NOT_FOUND)
+            *ret_kind = OUTCALL_KIND_REQUEST_NOT_FOUND;
+        text = job->result == OUTCALL_E_NOT_FOUND ? "no such request" : "the request cannot be read";
+    } else if (job->result == OUTCALL_E_LIMIT && !about_file) {
+        *ret_kind = OUTCALL_KIND_RULES_INVALID;
+        text = "too many requests are pending";
+    } else if (about_file && job->result == OUTCALL_E_TIMEOUT) {
+        *ret_kind = OUTCALL_KIND_RULES_INVALID;
+        text = "the tests take too long";
+    } else if (about_file && job->result != OUTCALL_E_INTERNAL && job->result != OUTCALL_E_SYSTEM) {
+        *ret_kind = OUTCALL_KIND_RULES_INVALID;
+        (void)outcall_error_format(&job->err, line, sizeof(line));
+        text = line;
+    }
+    return oc_agent_error_body(*ret_kind, text);
 }
 
 void oc_agent_job_done(struct oc_agent_listener *l, struct oc_job *job)
@@ -232,9 +239,9 @@ void oc_agent_job_done(struct oc_agent_listener *l, struct oc_job *job)
     size_t len = 0;
     int code = 200;
     if (job->result < 0 || !job->request) {
-        int kind = job_kind(job);
+        int kind = 0;
+        body = job_error(job, &kind);
         code = outcall_kind_status(kind);
-        body = job_error(job, kind);
         len = body ? strlen(body) : 0;
     } else {
         const char *id = outcall_request_id(job->request);

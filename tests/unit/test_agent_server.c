@@ -1,52 +1,14 @@
-/* The agents' sockets, driven by a thread of the test's own as the daemon does it. */
-#include "base/clock.h"
-#include "base/fd.h"
-#include "base/str.h"
-#include "http/client.h"
-#include "outcall/agent_server.h"
+/* The agents' sockets: made, taken over, removed, and served in their thousands. */
+#include "support/agent_server_fixture.h"
 #include "support/failmalloc.h"
-#include "unit.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#define BOUND_MS  10000U
 #define NOT_READY "{\"success\":false,\"error\":\"the agent API is not ready\",\"code\":\"not_ready\"}"
-
-static struct fixture {
-    char dir[64], agents[96];
-    outcall_agent_server *server;
-    pthread_t driver;
-    atomic_bool stop;
-} f;
-
-static void *drive(void *userdata)
-{
-    (void)userdata;
-    while (!atomic_load(&f.stop)) {
-        int64_t t = outcall_agent_server_timeout_ms(f.server);
-        uint64_t wait = t < 0 || t > 20 ? 20 : (uint64_t)t; /* 20: to notice `stop` */
-        ck_assert_int_ge(oc_poll1(outcall_agent_server_fd(f.server), POLLIN, oc_deadline(wait)), 0);
-        ck_assert_int_eq(outcall_agent_server_process(f.server, NULL), 0);
-    }
-    return NULL;
-}
-
-static void make_dir(void)
-{
-    memset(&f, 0, sizeof(f));
-    (void)oc_format(f.dir, sizeof(f.dir), "/tmp/outcall-agents-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(f.dir));
-    (void)oc_format(f.agents, sizeof(f.agents), "%s/agents", f.dir);
-}
 
 static void start_server(unsigned max_connections)
 {
@@ -55,39 +17,10 @@ static void start_server(unsigned max_connections)
     o.agents_dir = f.agents;
     o.max_connections = max_connections;
     ck_assert_msg(outcall_agent_server_new(&f.server, &o, &err) == 0, "%s", err.text);
-    atomic_store(&f.stop, false);
-    ck_assert_int_eq(pthread_create(&f.driver, NULL, drive, NULL), 0);
+    start_driver();
 }
 
-static void stop_server(void)
-{
-    atomic_store(&f.stop, true);
-    ck_assert_int_eq(pthread_join(f.driver, NULL), 0);
-    f.server = outcall_agent_server_free(f.server);
-}
-
-static void end(void)
-{
-    stop_server();
-    ck_assert_int_eq(rmdir(f.agents), 0); /* every socket and directory is gone */
-    ck_assert_int_eq(rmdir(f.dir), 0);
-}
-
-static void open_agent(const char *name, char path[108])
-{
-    outcall_error err = OUTCALL_ERROR_INIT;
-    ck_assert_msg(outcall_agent_server_open(f.server, name, path, 108, &err) == 0, "%s", err.text);
-}
-
-static oc_http *connect_to(const char *path)
-{
-    oc_http *h = NULL;
-    outcall_error err = OUTCALL_ERROR_INIT;
-    ck_assert_msg(oc_http_connect(&h, path, oc_deadline(BOUND_MS), &err) == 0, "%s", err.text);
-    return h;
-}
-
-static int ask(oc_http *h, const char *target, const char *body, int status, const char *expected)
+static int post(oc_http *h, const char *target, const char *body, int status, const char *expected)
 {
     struct oc_http_request req = {.method = "POST",
                                   .target = target,
@@ -108,7 +41,7 @@ static int ask(oc_http *h, const char *target, const char *body, int status, con
 static void served(const char *path)
 {
     oc_http *h = connect_to(path);
-    ck_assert_int_eq(ask(h, "/v1/checkin", "{}", 503, NOT_READY), 0);
+    ck_assert_int_eq(post(h, "/v1/checkin", "{}", 503, NOT_READY), 0);
     (void)oc_http_free(h);
 }
 
@@ -142,24 +75,24 @@ START_TEST(not_ready)
     ck_assert_uint_eq(st.st_mode & 07777, 0755);
 
     oc_http *h = connect_to(path);
-    ck_assert_int_eq(ask(h, "/v1/checkin", "{}", 503, NOT_READY), 0);
-    ck_assert_int_eq(ask(h, "/anything?a=b", "not json", 503, NOT_READY), 0);
-    ck_assert_int_eq(ask(h, "/%00", "", 400,
-                         "{\"success\":false,\"error\":\"NUL in the request target\",\"code\":"
-                         "\"invalid_request\"}"),
+    ck_assert_int_eq(post(h, "/v1/checkin", "{}", 503, NOT_READY), 0);
+    ck_assert_int_eq(post(h, "/anything?a=b", "not json", 503, NOT_READY), 0);
+    ck_assert_int_eq(post(h, "/%00", "", 400,
+                          "{\"success\":false,\"error\":\"NUL in the request target\",\"code\":"
+                          "\"invalid_request\"}"),
                      0);
     OC_FREE char *big = calloc(1, 65538);
     memset(big, 'x', 65537);
     ck_assert_int_eq(
-        ask(h, "/v1/checkin", big, 413,
-            "{\"success\":false,\"error\":\"the request body is too large\",\"code\":\"too_large\"}"),
+        post(h, "/v1/checkin", big, 413,
+             "{\"success\":false,\"error\":\"the request body is too large\",\"code\":\"too_large\"}"),
         0);
     big[65536] = '\0';
-    ck_assert_int_eq(ask(h, "/v1/checkin", big, 503, NOT_READY), 0); /* the connection stays usable */
+    ck_assert_int_eq(post(h, "/v1/checkin", big, 503, NOT_READY), 0); /* the connection stays usable */
 
     open_agent("outcall-agent-a", again); /* re-opened: the old connection ends, the path works */
     ck_assert_str_eq(again, path);
-    ck_assert_int_eq(ask(h, "/", "", 503, NOT_READY), OUTCALL_E_CLOSED);
+    ck_assert_int_eq(post(h, "/", "", 503, NOT_READY), OUTCALL_E_CLOSED);
     (void)oc_http_free(h);
     served(path);
     ck_assert_uint_eq(outcall_agent_server_count(f.server), 1);
@@ -317,7 +250,7 @@ START_TEST(flood)
     open_agent("other", other);
     for (int i = 0; i < 4; i++) {
         held[i] = connect_to(path);
-        ck_assert_int_eq(ask(held[i], "/", "", 503, NOT_READY), 0);
+        ck_assert_int_eq(post(held[i], "/", "", 503, NOT_READY), 0);
     }
     oc_http *more = connect_to(path);
     struct oc_http_request req = {
@@ -375,9 +308,8 @@ START_TEST(idle_is_quiet)
     start_server(0);
     open_agent("a", path);
     oc_http *h = connect_to(path);
-    ck_assert_int_eq(ask(h, "/", "", 503, NOT_READY), 0);
-    atomic_store(&f.stop, true);
-    ck_assert_int_eq(pthread_join(f.driver, NULL), 0);
+    ck_assert_int_eq(post(h, "/", "", 503, NOT_READY), 0);
+    stop_driver();
     int runs = 0;
     for (uint64_t end_at = oc_deadline(300); oc_deadline_left(end_at) > 0; runs++) {
         int64_t t = outcall_agent_server_timeout_ms(f.server);
@@ -389,8 +321,7 @@ START_TEST(idle_is_quiet)
     }
     ck_assert_int_lt(runs, 10);
     (void)oc_http_free(h);
-    atomic_store(&f.stop, false);
-    ck_assert_int_eq(pthread_create(&f.driver, NULL, drive, NULL), 0);
+    start_driver();
     outcall_agent_server_close(f.server, "a");
     end();
 }
