@@ -3,6 +3,7 @@
  * by the fuzz target. */
 #ifndef SUPPORT_AGENT_ANSWER_H
 #define SUPPORT_AGENT_ANSWER_H
+#include "base/num.h"
 #include "outcall/protocol.h"
 #include "policy/request.h"
 #include "support/agent_refusal.h"
@@ -21,6 +22,8 @@ struct agent_known {
     struct oc_strings files;     /* the rule files among them */
     char own[AGENT_OWN_MAX][16]; /* ids that its submits were answered with, the last of them */
     size_t own_n;
+    bool seen[OC_ARRAY_SIZE(agent_refusals)];
+    int status;        /* of the last answer */
     const char *wrong; /* the first thing that is on no list */
     char shown[512];   /* and the text that it is about */
 };
@@ -45,12 +48,12 @@ static inline void agent_add(struct oc_buf *b, const char *s, size_t len)
 /* One character of an escape of four digits, or of two of them; UTF-8. Returns how many bytes it took. */
 static inline size_t agent_unescape_u(struct oc_buf *b, const char *s, size_t left)
 {
-    unsigned c = 0, low = 0;
+    uint64_t c = 0, low = 0;
     char utf8[8];
-    if (left < 6 || sscanf(s, "\\u%4x", &c) != 1) /* NOLINT(cert-err34-c): %4x cannot overflow */
+    if (left < 6 || oc_parse_hex(s + 2, 4, 0xffff, &c) < 0)
         return 1;
-    bool pair = c >= 0xd800 && c < 0xdc00 && left >= 12 &&
-                sscanf(s + 6, "\\u%4x", &low) == 1; /* NOLINT(cert-err34-c) */
+    bool pair = c >= 0xd800 && c < 0xdc00 && left >= 12 && oc_starts_with(s + 6, "\\u") &&
+                oc_parse_hex(s + 8, 4, 0xffff, &low) == 0;
     if (pair)
         c = 0x10000 + ((c & 0x3ff) << 10) + (low & 0x3ff);
     size_t n = 0;
@@ -220,7 +223,7 @@ static inline bool agent_success_ok(struct agent_known *k, const json_t *body)
            agent_verdict_ok(k, d) || agent_state_ok(k, d);
 }
 
-static inline bool agent_failure_ok(const struct agent_known *k, int status, const json_t *body)
+static inline bool agent_failure_ok(struct agent_known *k, int status, const json_t *body)
 {
     static const char *const names[] = {"success", "error", "code", NULL};
     const char *error = oc_json_string(body, "error", ""), *code = oc_json_string(body, "code", "");
@@ -228,8 +231,10 @@ static inline bool agent_failure_ok(const struct agent_known *k, int status, con
         return false;
     if (status == 403 && strcmp(code, "policy_denied") == 0 && agent_listed(k->reasons, error))
         return true;
-    return agent_refusal_known(status, code, error, &k->said) ||
-           (status == 422 && strcmp(code, "rules_invalid") == 0 && agent_file_error(k, error));
+    int row = agent_refusal_find(status, code, error, &k->said);
+    if (row >= 0)
+        k->seen[row] = true;
+    return row >= 0 || (status == 422 && strcmp(code, "rules_invalid") == 0 && agent_file_error(k, error));
 }
 
 /* Nothing between the tokens, where bytes could hide. */

@@ -73,7 +73,10 @@ static const struct agent_refusal agent_refusals[] = {
     {422, "target_invalid", "target: expected no \".\" or \"..\" in the path"},
     {422, "target_invalid", "target: expected a host name of 1 to 255 bytes"},
     {422, "target_invalid", "target: expected a host name of letters, digits, \"-\", \"_\" and single dots"},
+    {422, "target_invalid", "target: expected no user name or password"},
     {422, "target_invalid", "target: expected an IPv6 address between the brackets"},
+    {422, "target_invalid", "target: expected \"]\" after the IPv6 address"},
+    {422, "target_invalid", "target: expected \":\" and a port after \"]\""},
     {422, "target_invalid", "target: expected a host name or a dotted IPv4 address, not a number"},
     {422, "target_invalid",
      "target: expected an absolute path without \".\", \"..\", \"//\" or a slash at the end"},
@@ -204,15 +207,15 @@ static inline bool agent_text_is(const char *pattern, const char *s, const struc
     return *s == '\0';
 }
 
-/* Is it one of them? */
-static inline bool agent_refusal_known(int status, const char *code, const char *text,
-                                       const struct oc_buf *said)
+/* Which of them it is, or -1. */
+static inline int agent_refusal_find(int status, const char *code, const char *text,
+                                     const struct oc_buf *said)
 {
     for (size_t i = 0; i < OC_ARRAY_SIZE(agent_refusals); i++)
         if (agent_refusals[i].status == status && strcmp(agent_refusals[i].code, code) == 0 &&
             agent_text_is(agent_refusals[i].text, text, said))
-            return true;
-    return false;
+            return (int)i;
+    return -1;
 }
 
 #endif

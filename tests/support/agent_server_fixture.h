@@ -25,6 +25,8 @@ static struct fixture {
     pthread_t driver;
     atomic_bool stop;
     atomic_uint decisions, allowed;
+    unsigned pending_max; /* of with_store; 0: its default */
+    size_t file_max;
 } f; /* one to a program */
 
 static inline void count(void *userdata, const outcall_decision *d)
@@ -139,6 +141,8 @@ static inline void with_store(outcall_agent_server_options *o)
     r.rules_dir = rules_dir;
     r.reload = reload_nothing;
     r.in_force = f.slot;
+    r.pending_max = f.pending_max;
+    r.file_max_bytes = f.file_max;
     ck_assert_msg(outcall_requests_new(&f.store, &r, &err) == 0, "%s", err.text);
     o->requests = f.store;
 }

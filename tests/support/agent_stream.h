@@ -2,7 +2,6 @@
  * and nothing else, each header and each body on a list. */
 #ifndef SUPPORT_AGENT_STREAM_H
 #define SUPPORT_AGENT_STREAM_H
-#include "base/num.h"
 #include "support/agent_answer.h"
 
 /* Statuses with their words, as libmicrohttpd writes them. */
@@ -102,7 +101,7 @@ static inline bool agent_header_ok(struct agent_head *h, const char *line, size_
     if (agent_is(line, name, "Connection"))
         return agent_once(&h->has_connection) && (agent_is(v, n, "close") || agent_is(v, n, "Keep-Alive"));
     if (agent_is(line, name, "Retry-After"))
-        return agent_once(&h->has_retry) && h->status == 429 && agent_number(v, n, 3600, &wait) && wait > 0;
+        return agent_once(&h->has_retry) && h->status == 429 && agent_number(v, n, 7200, &wait) && wait > 0;
     return false;
 }
 
@@ -145,12 +144,17 @@ static inline size_t agent_one_answer(struct agent_known *k, const char *s, size
     }
     if (!end)
         return 0;
+    k->status = h.status;
     if (!h.has_length || !h.has_date || (h.status == 429) != h.has_retry) {
         (void)agent_wrong(k, "a head without a header", s, (size_t)(end - s));
         return 0;
     }
     const char *body = end + 4;
-    size_t left = n - (size_t)(body - s);
+    size_t head = (size_t)(body - s), left = n - head;
+    if (!h.has_type && left >= head && memcmp(s, body, head) == 0) {
+        body += head; /* libmicrohttpd 0.9.75 writes the head of its own pages twice */
+        left -= head;
+    }
     if (may_be_head && (left == 0 || body[0] == 'H'))
         return n - left;
     *ret_cut = left < h.length;
