@@ -70,8 +70,8 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_agent_server_open(outcall_agent_server
                                                             char *ret_path, size_t size, outcall_error *err);
 
 /* Says who the container is: from now on its connections are taken and its requests answered. Sessions from
- * before are over. name: of an open socket; who: copied. Errors: E_NOT_FOUND (no such socket is open),
- * E_INVALID. Any thread. Since 0.1.0. */
+ * before are over. name: of an open socket; who: copied, with its labels. Errors: E_NOT_FOUND (no such socket
+ * is open), E_INVALID, E_NO_MEMORY, E_SYSTEM (epoll). Any thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_agent_server_identify(outcall_agent_server *s, const char *name,
                                                                 const outcall_identity *who,
                                                                 outcall_error *err);

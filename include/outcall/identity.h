@@ -58,14 +58,16 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_peer_is_contained(const outcall_peer *
 
 #define OUTCALL_CONTAINER_ID_LEN 64 /* hex digits, without the NUL; Docker's full id */
 
-/* Who a container is, as the daemon knows it: what a listener's requests are judged by. Plain data, no
- * ownership. Since 0.1.0. */
+/* Who a container is, as the daemon knows it: what a listener's requests are judged by. Plain data that
+ * owns nothing. Since 0.1.0. */
 typedef struct outcall_identity {
     char container_id[OUTCALL_CONTAINER_ID_LEN + 1];
     char name[128];                  /* full container name */
     char agent[128];                 /* label outcall.agent: the name's suffix */
     char image[513];                 /* as it was asked for */
-    char cgroup[OUTCALL_CGROUP_MAX]; /* outcall_cgroup_of the container's init process */
+    char cgroup[OUTCALL_CGROUP_MAX]; /* outcall_cgroup_of the container's init process; "" = nobody is it */
+    const char *const *labels;       /* "KEY=value", those it was created with; borrowed */
+    size_t n_labels;
 } outcall_identity;
 
 OUTCALL_END_DECLS

@@ -272,12 +272,10 @@ int outcall_agent_server_identify(outcall_agent_server *s, const char *name, con
     (void)pthread_mutex_lock(&s->lock);
     size_t i = find(s, name);
     int r = i == s->n ? OUTCALL_E_NOT_FOUND : 0;
-    if (r == 0) {
-        s->listeners[i]->who = *who;
-        s->listeners[i]->identified = true;
-        oc_sessions_done(&s->listeners[i]->sessions);
+    if (r == 0)
+        r = oc_agent_listener_identify(s->listeners[i], who);
+    if (r == 0)
         r = watch(s, s->listeners[i], true);
-    }
     (void)pthread_mutex_unlock(&s->lock);
     wake(s);
     return r < 0 ? oc_fail_code(err, r, "agent socket of \"%s\"", name) : 0;

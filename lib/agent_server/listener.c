@@ -46,8 +46,9 @@ static int accept_peer(void *userdata, int fd, void **ret_peer)
     p->peer = (outcall_peer)OUTCALL_PEER_INIT;
     if (l->identified && (outcall_peer_from_fd(fd, &p->peer, &err) < 0 ||
                           outcall_peer_in_cgroup(&p->peer, l->who.cgroup, &err) < 0)) {
+        bool own = p->peer.pid == getpid(); /* whoever made the container tries its socket first */
         p->denied = true;
-        oc_log(l->shared->log, OUTCALL_LOG_WARN, "agents",
+        oc_log(l->shared->log, own ? OUTCALL_LOG_DEBUG : OUTCALL_LOG_WARN, "agents",
                "\"%s\": a connection from outside of the container (pid %d, uid %u) is refused: %s", l->name,
                (int)p->peer.pid, (unsigned)p->peer.uid, err.text);
     }
@@ -125,6 +126,24 @@ int oc_agent_listener_new(struct oc_agent_listener **ret, struct oc_agent_shared
     return 0;
 }
 
+int oc_agent_listener_identify(struct oc_agent_listener *l, const outcall_identity *who)
+{
+    struct oc_strings labels = {0};
+    for (size_t i = 0; i < who->n_labels; i++) {
+        if (oc_strings_add(&labels, who->labels[i], strlen(who->labels[i])) < 0) {
+            oc_strings_done(&labels);
+            return OUTCALL_E_NO_MEMORY;
+        }
+    }
+    oc_strings_done(&l->labels);
+    l->labels = labels;
+    l->who = *who;
+    l->who.labels = (const char *const *)labels.v;
+    l->identified = true;
+    oc_sessions_done(&l->sessions);
+    return 0;
+}
+
 static void give_up(void *call)
 {
     char *body = oc_agent_error_body(OUTCALL_KIND_NOT_READY, "the socket is closed");
@@ -140,6 +159,7 @@ struct oc_agent_listener *oc_agent_listener_free(struct oc_agent_listener *l)
         oc_worker_forget(l->shared->worker, l, give_up);
     (void)oc_http_server_free(l->http);
     oc_sessions_done(&l->sessions);
+    oc_strings_done(&l->labels);
     free(l);
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "agent_server/session.h"
 #include "agent_server/worker.h"
 #include "base/rate.h"
+#include "base/str.h"
 #include "http/server.h"
 #include "outcall/agent_server.h"
 
@@ -29,11 +30,12 @@ struct oc_agent_listener {
     char name[OC_AGENT_NAME_MAX + 1];
     struct oc_agent_shared *shared;
     oc_http_server *http;
-    bool active;     /* has connections, which can time out */
-    bool parked;     /* took long, and is left alone for a while: see agent_server.c */
-    bool watched;    /* its descriptor is in the server's epoll */
-    bool identified; /* who is known, connections are taken */
-    outcall_identity who;
+    bool active;          /* has connections, which can time out */
+    bool parked;          /* took long, and is left alone for a while: see agent_server.c */
+    bool watched;         /* its descriptor is in the server's epoll */
+    bool identified;      /* who is known, connections are taken */
+    outcall_identity who; /* its labels are those below */
+    struct oc_strings labels;
     struct oc_sessions sessions;
     struct oc_rate check_rate, request_rate;
     unsigned jobs;    /* calls that wait for the worker */
@@ -54,6 +56,8 @@ bool oc_agent_name_ok(const char *name);
 OC_NODISCARD int oc_agent_listener_new(struct oc_agent_listener **ret, struct oc_agent_shared *shared,
                                        int dir_fd, const char *name, outcall_error *err);
 struct oc_agent_listener *oc_agent_listener_free(struct oc_agent_listener *l); /* leaves the files */
+/* Says who may connect from now on, and ends all sessions. who: copied. OUTCALL_E_NO_MEMORY: as it was. */
+OC_NODISCARD int oc_agent_listener_identify(struct oc_agent_listener *l, const outcall_identity *who);
 /* Removes the socket, what an interrupted open left beside it, and the directory. */
 void oc_agent_listener_remove_files(int dir_fd, const char *name, const outcall_log *log);
 

@@ -1,6 +1,7 @@
 #include "agent_server/question.h"
 #include "agent_server/target.h"
 #include "core/error.h"
+#include "policy/labels.h"
 #include <string.h>
 
 /* Fields set one after the other; the first failure stays. */
@@ -29,6 +30,8 @@ static struct filling begin(outcall_context *c, const outcall_identity *who, con
     text(&f, "agent.container_id", who->container_id);
     text(&f, "agent.image", who->image);
     pair(&f, "action_type", action);
+    if (f.r == 0)
+        f.r = oc_context_labels(c, who->labels, who->n_labels);
     return f;
 }
 

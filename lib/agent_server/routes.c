@@ -3,6 +3,7 @@
 #include "agent_server/listener.h"
 #include "agent_server/question.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "core/error.h"
@@ -150,6 +151,7 @@ static void check(struct oc_agent_listener *l, oc_http_call *call)
         return;
     }
     const outcall_check *asked = outcall_decoded_check_get(decoded);
+    (void)oc_fault("agent.asked");
     r = oc_question_context(l->shared->context, &l->who, asked, &err);
     if (r < 0 && err.kind == OUTCALL_KIND_TARGET_INVALID) {
         fail(call, err.kind, err.text);
@@ -158,6 +160,7 @@ static void check(struct oc_agent_listener *l, oc_http_call *call)
     } else {
         char *made = NULL;
         judge(l, outcall_action_type_name(asked->action_type), asked->target, false, &answer);
+        (void)oc_fault("agent.judged");
         r = outcall_reply_encode(&answer, &made, &len, &err);
         reply(call, r, made, len);
     }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "core/error.h"
+#include "policy/labels.h"
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,17 +74,6 @@ static int set_command(outcall_context *c, const outcall_container_spec *s)
     return outcall_context_strings(c, "docker.command", all, n);
 }
 
-static int set_labels(outcall_context *c, const outcall_container_spec *s)
-{
-    int r = 0;
-    for (size_t i = 0; i < s->n_labels && r == 0; i++) {
-        size_t len = strcspn(s->labels[i], "=");
-        OC_FREE char *key = strndup(s->labels[i], len);
-        r = key ? outcall_context_pair(c, "agent.labels", key, s->labels[i] + len + 1) : OUTCALL_E_NO_MEMORY;
-    }
-    return r;
-}
-
 static const char *agent_name(const struct oc_admission *a)
 {
     return a->name + strlen(OC_CONTAINER_PREFIX);
@@ -105,7 +95,7 @@ static int fill_context(outcall_context *c, const struct oc_admission *a)
     if (r == 0)
         r = outcall_context_string(c, "agent.image", s->image, strlen(s->image));
     if (r == 0)
-        r = set_labels(c, s);
+        r = oc_context_labels(c, s->labels, s->n_labels);
     return r < 0 ? r : outcall_context_pair(c, "run.context", "action_type", ACTION);
 }
 

@@ -3,6 +3,7 @@
 #include "containers/attest.h"
 #include "containers/engine_calls.h"
 #include "containers/helpers.h"
+#include "containers/identify.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "docker/engine.h"
@@ -50,7 +51,6 @@ void oc_forget(outcall_containers *m, const char *name)
 static bool adopt_running(outcall_containers *m, const char *name, const char *dir, const json_t *inspect)
 {
     outcall_error e = OUTCALL_ERROR_INIT;
-    outcall_identity who;
     bool attested = false;
     const char *id = oc_json_string(inspect, "Id", "");
     int r = oc_attest(m, name, dir, inspect, &attested, &e);
@@ -58,8 +58,8 @@ static bool adopt_running(outcall_containers *m, const char *name, const char *d
         oc_quarantine(m, name, id, &e);
     else if (r < 0)
         oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &e, "\"%s\" could not be attested", name);
-    else if (m->hooks.identify && oc_identity(name, inspect, &who, &e) == 0)
-        m->hooks.identify(m->hooks.userdata, name, &who);
+    else
+        oc_identify(m, name, inspect);
     return attested;
 }
 
@@ -183,7 +183,7 @@ int outcall_containers_adopt(outcall_containers *m, size_t *ret_n, outcall_error
 {
     OC_CLEANUP(oc_strings_done) struct oc_strings found = {0};
     OC_CLEANUP(oc_strings_done) struct oc_strings known = {0};
-    outcall_error no_stage = OUTCALL_ERROR_INIT;
+    outcall_error no_stage = OUTCALL_ERROR_INIT, no_pids = OUTCALL_ERROR_INIT;
     oc_set_complete(m, false); /* there was a gap, or there will be one */
     int r = find_by_prefix(m, &found, err);
     if (r == 0 && oc_known_names(m, &known) < 0)
@@ -193,6 +193,8 @@ int outcall_containers_adopt(outcall_containers *m, size_t *ret_n, outcall_error
     if (m->stage_dir && !oc_can_stage(m, &no_stage)) /* without one the caller knows */
         oc_log_error(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, &no_stage,
                      "bind mounts are refused and nothing is attested");
+    if (!oc_engine_shares_pids(m, &no_pids))
+        oc_log_error(m->log, OUTCALL_LOG_ERROR, OC_TARGET_LOG, &no_pids, "all agents are refused");
     bool all = true;
     for (size_t i = 0; i < found.n; i++) {
         if (oc_names_add(m->names, found.v[i]) < 0)

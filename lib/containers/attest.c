@@ -219,18 +219,3 @@ int oc_attest(outcall_containers *m, const char *name, const char *agent_dir, co
     *ret_attested = r == 0;
     return r;
 }
-
-int oc_identity(const char *name, const json_t *inspect, outcall_identity *who, outcall_error *err)
-{
-    memset(who, 0, sizeof(*who));
-    const char *image =
-        json_string_value(json_object_get(oc_json_get(inspect, "Config.Labels"), OC_LABEL_IMAGE));
-    (void)oc_format(who->container_id, sizeof(who->container_id), "%s", oc_json_string(inspect, "Id", ""));
-    (void)oc_format(who->name, sizeof(who->name), "%s", name);
-    (void)oc_format(who->agent, sizeof(who->agent), "%s", name + strlen(OC_CONTAINER_PREFIX));
-    (void)oc_format(who->image, sizeof(who->image), "%s", image ? image : "");
-    int64_t pid = oc_json_i64(inspect, "State.Pid", 0);
-    if (pid <= 0 || pid > INT32_MAX)
-        return oc_fail(err, OUTCALL_E_CLOSED, "container \"%s\" does not run", name);
-    return outcall_cgroup_of((pid_t)pid, who->cgroup, sizeof(who->cgroup), err);
-}

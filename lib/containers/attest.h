@@ -17,8 +17,4 @@ OC_NODISCARD int oc_attest(outcall_containers *m, const char *name, const char *
  * else to it (threats, T11). why: filled when not. */
 bool oc_can_stage(outcall_containers *m, outcall_error *why);
 
-/* Fills who with the container's identity; the cgroup is that of its init process. */
-OC_NODISCARD int oc_identity(const char *name, const json_t *inspect, outcall_identity *who,
-                             outcall_error *err);
-
 #endif

@@ -49,13 +49,17 @@ static json_t *environment(const struct oc_body *b)
 static json_t *labels(const struct oc_body *b)
 {
     OC_JSON json_t *l = json_object();
+    OC_JSON json_t *keys = json_array();
     OC_FREE char *approved = oc_approved_text(b->mounts, b->n_mounts);
     bool bad = !l || !approved;
     for (size_t i = 0; i < b->spec->n_labels && !bad; i++) {
         const char *label = b->spec->labels[i];
         OC_FREE char *key = strndup(label, strcspn(label, "="));
         bad |= !key || oc_json_set(l, key, json_string(strchr(label, '=') + 1));
+        bad |= !key || oc_json_add(keys, json_string(key));
     }
+    OC_FREE char *asked = bad ? NULL : oc_json_dump(keys, NULL);
+    bad |= !asked;
     bad = bad || oc_json_set(l, OC_LABEL_MANAGED, json_string(OC_LABEL_MANAGED_BY));
     bad = bad || oc_json_set(l, OC_LABEL_INSTANCE, json_string(b->instance));
     bad = bad || oc_json_set(l, OC_LABEL_NETWORK, json_string(b->network_name));
@@ -64,6 +68,7 @@ static json_t *labels(const struct oc_body *b)
     bad = bad || oc_json_set(l, OC_LABEL_VERSION, json_string(OUTCALL_VERSION_STRING));
     bad = bad || oc_json_set(l, OC_LABEL_AGENT, json_string(b->name + strlen(OC_CONTAINER_PREFIX)));
     bad = bad || oc_json_set(l, OC_LABEL_MOUNTS, json_string(approved));
+    bad = bad || oc_json_set(l, OC_LABEL_LABELS, json_string(asked));
     return bad ? NULL : oc_take_ptr(&l);
 }
 

@@ -11,6 +11,7 @@
 #include "containers/body.h"
 #include "containers/engine_calls.h"
 #include "containers/helpers.h"
+#include "containers/identify.h"
 #include "containers/info.h"
 #include "containers/volumes.h"
 #include "core/error.h"
@@ -266,8 +267,6 @@ static int start(outcall_containers *m, struct plan *p, outcall_error *err)
 /* Steps 10 and 11. */
 static int attest_and_register(outcall_containers *m, struct plan *p, outcall_error *err)
 {
-    outcall_error ignored = OUTCALL_ERROR_INIT;
-    outcall_identity who;
     int r = oc_attest(m, p->name, p->agent_dir, p->inspect, &p->attested, err);
     if (r == 0)
         r = oc_info_from_inspect(p->inspect, p->attested, &p->info, err);
@@ -277,8 +276,7 @@ static int attest_and_register(outcall_containers *m, struct plan *p, outcall_er
         return oc_fail(err, OUTCALL_E_INTERNAL, "fault: create.attested");
     if (oc_names_add(m->names, p->name) < 0)
         oc_log(m->log, OUTCALL_LOG_WARN, OC_TARGET_LOG, "the name \"%s\" could not be remembered", p->name);
-    if (m->hooks.identify && oc_identity(p->name, p->inspect, &who, &ignored) == 0)
-        m->hooks.identify(m->hooks.userdata, p->name, &who); /* one that has ended needs none */
+    oc_identify(m, p->name, p->inspect);
     oc_view_put(&m->view, p->info);
     return 0;
 }

@@ -21,6 +21,8 @@
 #define OC_LABEL_VERSION    "outcall.version"
 #define OC_LABEL_AGENT      "outcall.agent"
 #define OC_LABEL_MOUNTS     "outcall.mounts" /* what was approved: containers/approved.h */
+#define OC_LABEL_LABELS \
+    "outcall.labels" /* the keys of those that were asked for: not the image's, not ours */
 
 #define OC_AGENT_DIR_TARGET "/run/outcall"
 #define OC_SHIM_TARGET      "/usr/local/bin/outcall"

@@ -86,6 +86,8 @@ tree_gone()
 
 @test "agents: every verdict is an event and a log record, without arguments or environment" {
     agent a
+    run grep 'warn.*agents' "$T/outcalld.log"
+    [ "$status" = 1 ]
     shim a echo secret-argument
     [ "$status" = 0 ]
     shim a rm secret-argument
@@ -154,7 +156,7 @@ tree_gone()
     agent a
     inside outcall-agent-a env OUTCALL_HEARTBEAT_SECS=1 outcall sleep 671 &
     pid=$!
-    poll 10 pgrep -f 'sleep 671' >/dev/null
+    poll 10 pgrep -f '^sleep 671' >/dev/null
     rm "$T/run/agents/outcall-agent-a/agent.sock"
     code=0
     wait "$pid" || code=$?
@@ -184,6 +186,46 @@ tree_gone()
     [ -e "$T/work/again" ]
 }
 
+@test "S005-EC-002: the directory is emptied, or the mount goes, while an action runs" {
+    for name in emptied unmounted; do
+        agent "$name"
+        inside "outcall-agent-$name" env OUTCALL_HEARTBEAT_SECS=1 outcall sleep 674 2>"$T/err" &
+        pid=$!
+        poll 10 pgrep -f '^sleep 674' >/dev/null
+        case $name in
+            emptied) find "$T/run/agents/outcall-agent-emptied" -mindepth 1 -delete ;;
+            unmounted) nsenter -m -t "$(init_of unmounted)" umount /run/outcall ;;
+        esac
+        code=0
+        wait "$pid" || code=$?
+        [ "$code" = 5 ]
+        [ "$(cat "$T/err")" = 'outcall: outcalld unreachable — exiting (fail closed)' ]
+        poll 2 tree_gone 'sleep 674'
+        shim "$name" touch /work/no
+        ends 5 'outcall: agent socket not found at /run/outcall/agent.sock'
+    done
+    [ ! -e "$T/work/no" ]
+}
+
+@test "S005-EC-003: the daemon dies after it has read a question and before it answers: no trace of the action" {
+    agent a
+    for place in agent.asked agent.judged; do
+        outcalld_stop
+        OUTCALL_FAULT=$place:kill outcalld_start
+        shim a touch /work/no
+        ends 5 'outcall: outcalld unreachable — exiting (fail closed)'
+        [ ! -e "$T/work/no" ]
+        poll 5 pid_gone "$DAEMON"
+        code=0
+        wait "$DAEMON" || code=$?
+        [ "$code" = 137 ]
+        outcalld_start
+        shim a touch /work/yes
+        [ "$status" = 0 ]
+    done
+    [ ! -e "$T/work/no" ]
+}
+
 @test "S005-EC-004: the daemon hangs" {
     agent a
     kill -STOP "$DAEMON"
@@ -193,7 +235,7 @@ tree_gone()
     [ ! -e "$T/work/no" ]
     inside outcall-agent-a env OUTCALL_TIMEOUT_SECS=1 OUTCALL_HEARTBEAT_SECS=1 outcall sleep 673 &
     pid=$!
-    poll 10 pgrep -f 'sleep 673' >/dev/null
+    poll 10 pgrep -f '^sleep 673' >/dev/null
     kill -STOP "$DAEMON"
     code=0
     wait "$pid" || code=$?
@@ -295,6 +337,59 @@ answers()
     agent a
     attack lookalike a
     answers '403 forbidden'
+}
+
+@test "T23: a daemon outside the pid namespace of the engine says so, and refuses every agent" {
+    agent a
+    contained=$T/contained
+    for proc in /proc "$T/work"; do # with a /proc of its own, and with the host's
+        outcalld_stop
+        : >"$T/outcalld.log"
+        # shellcheck disable=SC2016 # for the script
+        printf '#!/bin/sh\nexec unshare --pid --fork --kill-child --mount-proc=%s "%s" "$@"\n' "$proc" "$OUTCALLD" >"$contained"
+        chmod 0755 "$contained"
+        OUTCALLD=$contained outcalld_spawn # whose own API takes nobody from outside either
+        poll 20 grep -q 'ready at ' "$T/outcalld.log"
+        grep -q 'all agents are refused: the engine lives in another pid namespace' "$T/outcalld.log"
+        shim a touch /work/no
+        ends 5 'outcall: registration rejected: this socket belongs to another container'
+        [ ! -e "$T/work/no" ]
+        outcalld_kill
+        outcalld_start
+        shim a touch /work/yes
+        [ "$status" = 0 ]
+    done
+}
+
+@test "agents: rules see the labels that a container was asked to have, not its image's" {
+    docker create --name model "$IMAGE" true >/dev/null
+    docker commit --change 'LABEL trusted=yes team=red' model "$IMAGE-labelled" >/dev/null
+    docker rm model >/dev/null
+    cat >"$T/rules/labels.yaml" <<'END'
+version: "1"
+rules:
+  - {id: blue, action: allow, condition: 'run.tool == "date" && agent.labels["team"] == "blue"'}
+  - {id: trusted, action: allow, condition: 'run.tool == "hostname" && "trusted" in agent.labels'}
+  - {id: only, action: allow, condition: 'run.tool == "uname" && agent.labels == {"team": "blue", "x": "a=b"}'}
+END
+    outcall rules reload
+    api POST /api/v1/container/create "{\"image\":\"$IMAGE-labelled\",\"name\":\"a\",\"cmd\":[\"sleep\",\"600\"],
+        \"labels\":{\"team\":\"blue\",\"x\":\"a=b\"}}"
+    [ "$http_status" = 200 ]
+    for restart in no yes; do
+        [ "$restart" = no ] || { outcalld_stop && outcalld_start; }
+        shim a date
+        [ "$status" = 0 ]
+        shim a uname
+        [ "$status" = 0 ]
+        shim a hostname
+        [ "$status" = 1 ]
+    done
+    outcall container create --image "$IMAGE-labelled" --name b -- sleep 600
+    shim b date
+    [ "$status" = 1 ]
+    docker rm -f outcall-agent-a outcall-agent-b >/dev/null
+    docker rmi "$IMAGE-labelled" >/dev/null
 }
 
 @test "T25: one agent floods, another one's questions are answered all the same" {

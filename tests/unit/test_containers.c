@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "containers/approved.h"
 #include "containers/body.h"
+#include "containers/identify.h"
 #include "containers/info.h"
 #include "containers/names.h"
 #include "containers/spec.h"
@@ -428,6 +429,41 @@ START_TEST(approved_takes_no_other_label)
 }
 END_TEST
 
+static int labels_round(void *userdata)
+{
+    OC_CLEANUP(oc_strings_done) struct oc_strings labels = {0};
+    return oc_asked_labels(userdata, &labels, NULL);
+}
+
+/* of: our label's text; expected: NULL for none. */
+static void asked(const char *of, int code, const char *expected)
+{
+    OC_JSON json_t *j =
+        json_pack("{s:{s:{s:s, s:s, s:i}}}", "Config", "Labels", "team", "a=b", "image", "x", "n", 1);
+    OC_CLEANUP(oc_strings_done) struct oc_strings labels = {0};
+    if (of)
+        (void)json_object_set_new(json_object_get(json_object_get(j, "Config"), "Labels"), "outcall.labels",
+                                  json_string(of));
+    ck_assert_int_eq(oc_asked_labels(j, &labels, NULL), code);
+    ck_assert_uint_eq(labels.n, expected ? 1 : 0);
+    if (expected) {
+        ck_assert_str_eq(labels.v[0], expected);
+        ck_assert_int_ge(failmalloc_loop(labels_round, j), 3);
+    }
+}
+
+/* An image can have any label; what an agent may do depends on those that were asked for. */
+START_TEST(labels_are_those_that_were_asked_for)
+{
+    asked("[\"team\"]", 0, "team=a=b");
+    asked("[1, null, \"gone\", \"n\", \"team\"]", 0, "team=a=b");
+    asked("[]", 0, NULL);
+    asked(NULL, 0, NULL);
+    asked("team", OUTCALL_E_SYNTAX, NULL);
+    asked("", OUTCALL_E_SYNTAX, NULL);
+}
+END_TEST
+
 static int info_round(void *userdata)
 {
     OC_CLEANUP(outcall_container_info_freep) outcall_container_info *i = NULL;
@@ -462,4 +498,5 @@ END_TEST
 UNIT_MAIN("containers", spec_fills_defaults, spec_refuses_by_name, spec_user, spec_numbers_at_their_bounds,
           spec_environment_and_labels, body_is_the_golden_one, body_minimal_is_the_golden_one,
           body_survives_every_failing_allocation, names, approved_mounts_come_back_from_their_label,
-          approved_takes_no_other_label, names_refuse_an_unsafe_directory, info_keeps_no_environment_value)
+          approved_takes_no_other_label, labels_are_those_that_were_asked_for,
+          names_refuse_an_unsafe_directory, info_keeps_no_environment_value)
