@@ -120,9 +120,12 @@ static bool is_named_file(const struct oc_mount_entry *e)
     return false;
 }
 
+/* Docker's goes to /sbin, which in most images is a symlink by now: to /usr/sbin (Debian, Ubuntu, Alpine) or
+ * on to /usr/bin (Fedora, Arch). */
 static bool is_init(const struct oc_mount_entry *e)
 {
-    static const char *const points[] = {"/sbin/docker-init", "/dev/init", "/run/podman-init"};
+    static const char *const points[] = {"/sbin/docker-init", "/usr/sbin/docker-init", "/usr/bin/docker-init",
+                                         "/dev/init", "/run/podman-init"};
     for (size_t i = 0; i < OC_ARRAY_SIZE(points); i++)
         if (oc_streq(e->point, points[i]))
             return e->read_only;

@@ -223,6 +223,8 @@ START_TEST(the_closed_list_is_closed)
         "9 1 254:0 /etc/shadow /etc/hosts rw - ext4 /dev/vda rw",
         "9 1 254:0 /srv/hosts /etc/passwd rw - ext4 /dev/vda rw",
         "9 1 254:0 /usr/bin/tini /sbin/docker-init rw - ext4 /dev/vda rw",
+        "9 1 254:0 /usr/bin/tini /usr/sbin/docker-init rw - ext4 /dev/vda rw",
+        "9 1 254:0 /usr/bin/tini /usr/sbin/init ro - ext4 /dev/vda rw",
         "9 1 0:23 / /run rw - tmpfs tmpfs rw",
         "9 1 0:23 /docker.sock /run/docker.sock rw - tmpfs tmpfs rw",
         "9 1 0:99 / /srv rw - tmpfs tmpfs rw",
@@ -236,6 +238,10 @@ START_TEST(the_closed_list_is_closed)
     ck_assert_int_eq(ask("9 1 0:6 /null /proc/kcore rw - devtmpfs devtmpfs rw"), OC_RUNTIME_YES);
     ck_assert_int_eq(ask("9 1 254:0 /c/hosts /etc/hosts rw - ext4 /dev/vda rw"), OC_RUNTIME_FILE);
     ck_assert_int_eq(ask("9 1 254:0 /usr/bin/tini /sbin/docker-init ro - ext4 /dev/vda rw"), OC_RUNTIME_FILE);
+    ck_assert_int_eq(ask("9 1 254:0 /usr/bin/tini /usr/sbin/docker-init ro - ext4 /dev/vda rw"),
+                     OC_RUNTIME_FILE);
+    ck_assert_int_eq(ask("9 1 254:0 /usr/bin/tini /usr/bin/docker-init ro - ext4 /dev/vda rw"),
+                     OC_RUNTIME_FILE);
 }
 END_TEST
 
