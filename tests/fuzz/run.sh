@@ -3,6 +3,7 @@
 # Each target (fuzz_<name>.c) runs that many minutes of processor time, one after the other, under AddressSanitizer and
 # UndefinedBehaviorSanitizer, from the committed corpus and what earlier runs found (build-fuzz/corpus). One closing line
 # each; exit 1 when there is a finding, whose input stays in build-fuzz/findings/<name>. Needs clang.
+#   FUZZ_SANITIZE=thread   ThreadSanitizer instead, in build-fuzz-thread/: for what has threads (agent_server)
 #   FUZZ_BUILD=DIR   where to build (default: build-fuzz/); FUZZ_BUILT=1: it is built already
 #   FUZZ_TIMEOUT=S   seconds that one input may take by the wall clock (default 10; more on a crowded machine)
 # To keep what was found, in as few files as it takes:
@@ -10,7 +11,8 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-build=${FUZZ_BUILD:-$root/build-fuzz}
+sanitize=${FUZZ_SANITIZE:-address,undefined}
+build=${FUZZ_BUILD:-$root/build-fuzz${FUZZ_SANITIZE:+-$FUZZ_SANITIZE}}
 here=$root/tests/fuzz
 [ $# -ge 2 ] || { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2; exit 2; }
 minutes=${*: -1}
@@ -33,7 +35,7 @@ trap 'exit 143' TERM
 
 if [ -z "${FUZZ_BUILT:-}" ]; then
     CC=clang cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DOUTCALL_FUZZERS=ON \
-        -DOUTCALL_SANITIZE=address,undefined >/dev/null
+        -DOUTCALL_SANITIZE="$sanitize" >/dev/null
     cmake --build "$build" -j "$(nproc)" --target "${targets[@]/#/fuzz_}" >/dev/null
 fi
 
@@ -63,7 +65,7 @@ fuzz()
     local found=$build/findings/$1 corpus=$build/corpus/$1
     mkdir -p "$found" "$corpus"
     dictionary "$name" "$build/fuzz-$name.dict"
-    "$build/tests/fuzz/fuzz_$name" -rss_limit_mb=1024 -timeout="${FUZZ_TIMEOUT:-10}" -max_len=8192 -print_final_stats=1 \
+    TSAN_OPTIONS="halt_on_error=1 suppressions=$here/tsan.supp" "$build/tests/fuzz/fuzz_$name" -rss_limit_mb=1024 -timeout="${FUZZ_TIMEOUT:-10}" -max_len=8192 -print_final_stats=1 \
         -dict="$build/fuzz-$name.dict" -artifact_prefix="$found/" "$corpus" "$here/corpus/$name" >"$log" 2>&1 </dev/null &
     pid=$!
     while now=$(seconds_used "$pid") && [ -n "$now" ] && [ "$now" -lt $((minutes * 60)) ]; do

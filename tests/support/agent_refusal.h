@@ -31,6 +31,7 @@ static const struct agent_refusal agent_refusals[] = {
     {413, "too_large", "the request body is too large"},
     /* any body: lib/json, lib/proto */
     {400, "invalid_request", "JSON is nested deeper than 32 levels"},
+    {400, "invalid_request", "malformed JSON: NUL bytes are not allowed"},
     {400, "invalid_request", "malformed JSON: %j (line %n, column %n)"},
     {400, "invalid_request", "expected an object, got %t"},
     {400, "invalid_request", "%q: unknown field"},
@@ -144,12 +145,24 @@ static inline size_t agent_span(const char *s, const char *bytes)
     return strspn(s, bytes);
 }
 
-/* Did the agent say this? What is longer than an error repeats ends in "...". */
+static inline bool agent_has_said_all(const struct oc_buf *said, const char *s, size_t len)
+{
+    return len == 0 || (said->data && memmem(said->data, said->len, s, len));
+}
+
+/* Did the agent say this? What is longer than an error repeats ends in "...", and what was cut within a
+ * character in "?". */
 static inline bool agent_has_said(const struct oc_buf *said, const char *s, size_t len)
 {
-    if (len >= 3 && len > OC_SHOWN_MAX - 4 && memcmp(s + len - 3, "...", 3) == 0)
+    if (len > OC_SHOWN_MAX - 4 && memcmp(s + len - 3, "...", 3) == 0)
         len -= 3;
-    return len == 0 || (said->data && memmem(said->data, said->len, s, len));
+    for (int bytes = 0; bytes < 4; bytes++, len--) {
+        if (agent_has_said_all(said, s, len))
+            return true;
+        if (s[len - 1] != '?')
+            return false;
+    }
+    return false;
 }
 
 static inline bool agent_text_is(const char *pattern, const char *s, const struct oc_buf *said);

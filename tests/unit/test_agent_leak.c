@@ -241,11 +241,13 @@ static void hostile(const char *bytes, size_t len)
 /* No HTTP, or hardly. */
 static void hostile_http(void)
 {
+    static const char nul[] = "POST /v1/checkin HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{\0";
     struct oc_buf big = OC_BUF_INIT;
     agent_says(&k, "{}", 2);
     stop_driver();
     for (size_t i = 0; i < OC_ARRAY_SIZE(agent_no_http); i++)
         hostile(agent_no_http[i], strlen(agent_no_http[i]));
+    hostile(nul, sizeof(nul) - 1);
     hostile("GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n", 27);
     ck_assert_int_eq(oc_buf_str(&big, "GET / HTTP/1.1\r\nHost: "), 0);
     for (int i = 0; i < 70000; i++)
