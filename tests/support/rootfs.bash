@@ -67,7 +67,7 @@ debian_bootstrap()
         mount -t tmpfs -o mode=0755 tmpfs "$1"
         eval "$(apt-config shell http_proxy Acquire::http::Proxy https_proxy Acquire::https::Proxy)"
         export http_proxy https_proxy
-        LC_ALL=C debootstrap --variant=minbase bookworm "$1/root" $3 >"$1/log" 2>&1 ||
+        LC_ALL=C debootstrap --force-check-gpg --variant=minbase bookworm "$1/root" $3 >"$1/log" 2>&1 ||
             { tail -n 20 "$1/log" "$1/root/debootstrap/debootstrap.log"; exit 1; } >&2
         tar -C "$1/root" --one-file-system --exclude=./var/cache/apt --exclude=./var/lib/apt/lists --exclude=./usr/share/doc \
             --exclude=./usr/share/locale --exclude=./usr/share/man -cf "$2" .
@@ -80,7 +80,7 @@ rootfs_debian()
     local kept=$ROOTFS_CACHE/debian.tar new
     rootfs_extras "$1" bash cc || return 1
     if [ ! "$kept" -nt "$OUTCALL_SOURCE/tests/support/rootfs.bash" ]; then
-        mkdir -p "$ROOTFS_CACHE" && new=$(mktemp "$ROOTFS_CACHE/new.XXXXXX") && debian_bootstrap "$new" &&
+        mkdir -p "$ROOTFS_CACHE" && rm -f "$ROOTFS_CACHE"/new.* && new=$(mktemp "$ROOTFS_CACHE/new.XXXXXX") && debian_bootstrap "$new" &&
             mv "$new" "$kept" || { rm -f "$new"; return 1; }
     fi
     cp "$kept" "$1.tar" && tar -C "$1" -rf "$1.tar" usr/bin/probe usr/bin/hello && cat "$1.tar"
@@ -90,12 +90,11 @@ rootfs_debian()
 rootfs_import()
 {
     local root=$ROOTFS_WORK.$1
-    mkdir -m 0755 "$root" && "rootfs_$1" "$root" >"$root.image" || { echo "rootfs.bash: $1 could not be made" >&2; return 1; }
-    docker import "$root.image" "outcall-rootfs-$1" >/dev/null || return 1
+    mkdir -m 0755 "$root" && "rootfs_$1" "$root" >"$root.image" && docker import "$root.image" "outcall-rootfs-$1" >/dev/null || return 1
     rm -rf "$root" "$root.image" "$root.tar"
 }
 
-# rootfs_begin: all that can be made here, once for a file; rootfs_need says of the others why not.
+# rootfs_begin: all that can be made here, once for a file; rootfs_need says of the others why not, and only to who asks.
 rootfs_begin()
 {
     local name tool
@@ -106,7 +105,7 @@ rootfs_begin()
         for tool in $(rootfs_needs "$name"); do
             command -v "$tool" >/dev/null || continue 2
         done
-        rootfs_import "$name" || return 1
+        rootfs_import "$name" 2>"$ROOTFS_WORK.$name.why" || continue
         ROOTFS_MADE+="$name "
     done
 }
@@ -117,7 +116,10 @@ rootfs_need()
     local tools
     read -ra tools < <(rootfs_needs "$1")
     need "${tools[@]}" || return 1
-    [[ $ROOTFS_MADE = *" $1 "* ]] || { echo "outcall-rootfs-$1 was not made" >&2; return 1; }
+    [[ $ROOTFS_MADE = *" $1 "* ]] && return 0
+    echo "outcall-rootfs-$1 could not be made:" >&2
+    cat "$ROOTFS_WORK.$1.why" >&2
+    return 1
 }
 
 rootfs_end()

@@ -89,10 +89,15 @@ probes()
     [ "$(pgrep -fc "^probe $2 .*$TAG")" = "$1" ]
 }
 
-# processes N NAME: so many are in the container, dead ones that nobody reaped among them.
-processes()
+# one_child PID: it has one, dead ones that it did not reap among them (which `docker top` does not show).
+one_child()
 {
-    [ "$(docker top "$2" -o pid | wc -l)" = $(($1 + 1)) ]
+    [ "$(ps -o pid= --ppid "$1" | wc -l)" = 1 ]
+}
+
+init_of()
+{
+    docker inspect -f '{{.State.Pid}}' "$1"
 }
 
 # --- the list for all that have a program -----------------------------------------------------------------------------
@@ -181,7 +186,7 @@ main_process_reaps()
 {
     start "$1" first -- /usr/local/bin/outcall exec -- probe orphans 20 /work/orphans "$TAG"
     poll 10 test -e "$T/work/orphans"
-    poll 5 processes 3 outcall-agent-first
+    poll 5 one_child "$(pgrep -P "$(init_of outcall-agent-first)")"
     outcalld_kill
     ended first 5
     probes 0 orphans
@@ -197,7 +202,7 @@ process_1_reaps()
         -v "$SHIM:/usr/local/bin/outcall:ro" -v "$T/agent:/run/outcall:ro" -v "$T/work:/work" \
         "outcall-rootfs-$1" /usr/local/bin/outcall exec -- probe orphans 20 /work/alone "$TAG" >/dev/null
     poll 10 test -e "$T/work/alone"
-    poll 5 processes 2 alone
+    poll 5 one_child "$(init_of alone)"
     docker kill -s TERM alone >/dev/null
     [ "$(docker wait alone)" = 143 ]
     probes 0 orphans
