@@ -31,8 +31,8 @@ static struct fixture {
 
 static inline void count(void *userdata, const outcall_decision *d)
 {
-    ck_assert_ptr_eq(userdata, &f);
-    ck_assert_ptr_nonnull(d->container);
+    if (userdata != &f || !d->container)
+        abort(); /* Check's own asserts allocate, and may be failed */
     (void)atomic_fetch_add(&f.decisions, 1);
     (void)atomic_fetch_add(&f.allowed, (unsigned)d->allowed);
 }
