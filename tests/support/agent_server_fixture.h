@@ -184,7 +184,7 @@ static inline void end(void)
         return;
     (void)oc_copy(above, sizeof(above), f.cgroup_dir, (size_t)(strrchr(f.cgroup_dir, '/') - f.cgroup_dir));
     cgroup_move(above, getpid());
-    ck_assert_int_eq(rmdir(f.cgroup_dir), 0);
+    cgroup_remove(f.cgroup_dir);
 }
 
 static inline void open_agent(const char *name, char path[108])

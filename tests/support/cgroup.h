@@ -4,7 +4,9 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "unit/unit.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -42,6 +44,17 @@ static inline void cgroup_move(const char *dir, pid_t pid)
     (void)oc_format(number, sizeof(number), "%lld", (long long)pid);
     OC_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
     ck_assert_int_eq(oc_write_all(fd, number, strlen(number)), 0);
+}
+
+/* A thread that was joined may still be on its way out of it. */
+static inline void cgroup_remove(const char *dir)
+{
+    int r = rmdir(dir);
+    for (int i = 0; i < 5000 && r < 0 && errno == EBUSY; i++) {
+        (void)poll(NULL, 0, 1);
+        r = rmdir(dir);
+    }
+    ck_assert_msg(r == 0, "%s: %s", dir, strerror(errno));
 }
 
 #endif

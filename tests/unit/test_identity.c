@@ -211,9 +211,9 @@ START_TEST(cgroups)
     ck_assert_int_eq(outcall_peer_in_cgroup(&p, path, NULL), OUTCALL_E_DENIED);
     outcall_peer_done(&p);
     stop(&c);
-    ck_assert_int_eq(rmdir(below), 0);
-    ck_assert_int_eq(rmdir(beside), 0);
-    ck_assert_int_eq(rmdir(dir), 0);
+    cgroup_remove(below);
+    cgroup_remove(beside);
+    cgroup_remove(dir);
     ck_assert_int_eq(outcall_cgroup_of(c.pid, path, sizeof(path), NULL), OUTCALL_E_NOT_FOUND);
 }
 END_TEST
