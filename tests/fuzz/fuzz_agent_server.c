@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define ROUNDS    64
 #define TURNS_MAX 512 /* after that, all at once */
-#define INPUT_MAX 4096
+#define INPUT_MAX 8192
 #define JOB_MS    20000 /* a rule request under the sanitizers, on a crowded machine */
 
 static const char rules[] = "version: \"1\"\n"

@@ -55,6 +55,8 @@ dictionary()
     case $1 in
         cel_*) cat "$here/cel.dict" ;;
         policy | requests) cat "$here/rules.dict" "$here/cel.dict" ;;
+        agent_server) cat "$here/agent.dict" "$here/rules.dict" ;;
+        *) echo "# none: libFuzzer refuses an empty file" ;;
     esac >"$2"
 }
 
