@@ -106,10 +106,12 @@ typedef struct outcall_policy_options {
     outcall_log *log;          /* evaluation errors of rules go there, target "policy"; NULL: nowhere */
     unsigned tests_timeout_ms; /* for all tests together (60 000) [600 000] */
     size_t expanded_max_bytes; /* of all conditions and definitions, $names written out (64 MiB) [64 MiB] */
+    int guarded; /* 1: each file of dir must be root's or this process's user's, and writable by no other user
+                  */
 } outcall_policy_options;
-#define OUTCALL_POLICY_OPTIONS_INIT                    \
-    {                                                  \
-        1, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0, 0 \
+#define OUTCALL_POLICY_OPTIONS_INIT                       \
+    {                                                     \
+        1, NULL, NULL, NULL, 0, NULL, NULL, NULL, 0, 0, 0 \
     }
 
 /* Loads a set: all or nothing, the tests in the files included. A directory that is missing or has no rules
@@ -119,9 +121,9 @@ typedef struct outcall_policy_options {
  * wrong value; _TYPE: a condition that does not type-check, a field of a test with another type; _UNDECLARED:
  * an unknown variable, function, field or $name; _EXISTS: an id is used twice; _LIMIT: a file over 4 MiB, a
  * set over 64 MiB or 100 000 rules, nesting, aliases, a definition that grows beyond 64 KiB; _DENIED: a test
- * came out otherwise than it says; _TIMEOUT: the tests take too long; _INVALID: an argument, or an entry of
- * the directory that is named like a rule file and is no regular file, or whose name is not printable;
- * _SYSTEM: reading (sys_errno); _NO_MEMORY. Reads files. Since 0.1.0. */
+ * came out otherwise than it says, or a file is not guarded; _TIMEOUT: the tests take too long; _INVALID: an
+ * argument, or an entry of the directory that is named like a rule file and is no regular file, or whose name
+ * is not printable; _SYSTEM: reading (sys_errno); _NO_MEMORY. Reads files. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_policy_load(outcall_policy **ret,
                                                       const outcall_policy_options *opts, outcall_error *err);
 /* The same with dir and log alone. Since 0.1.0. */

@@ -33,6 +33,13 @@ bool oc_path_contains(const char *a, const char *b)
     return strncmp(a, b, n) == 0 && (b[n] == '\0' || b[n] == '/');
 }
 
+const char *oc_unsafe_owner(const struct stat *st)
+{
+    if (st->st_uid != 0 && st->st_uid != geteuid())
+        return "belongs to another user";
+    return st->st_mode & (S_IWGRP | S_IWOTH) ? "can be written by other users" : NULL;
+}
+
 int oc_open_safe_dir(const char *path, bool create, mode_t mode, int *ret_fd, const char **ret_why)
 {
     struct stat st;
@@ -44,10 +51,8 @@ int oc_open_safe_dir(const char *path, bool create, mode_t mode, int *ret_fd, co
         *ret_why = lstat(path, &st) == 0 && S_ISLNK(st.st_mode) ? "is a symlink" : "is not a directory";
     else if (fd < 0 || fstat(fd, &st) < 0)
         return OUTCALL_E_SYSTEM;
-    else if (st.st_uid != 0 && st.st_uid != geteuid())
-        *ret_why = "belongs to another user";
-    else if (st.st_mode & (S_IWGRP | S_IWOTH))
-        *ret_why = "can be written by other users";
+    else
+        *ret_why = oc_unsafe_owner(&st);
     if (*ret_why)
         return OUTCALL_E_DENIED;
     *ret_fd = oc_take_fd(&fd);

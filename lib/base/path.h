@@ -2,11 +2,16 @@
 #ifndef BASE_PATH_H
 #define BASE_PATH_H
 #include "base/base.h"
+#include <sys/stat.h>
 
 /* Absolute, shorter than PATH_MAX, no empty, "." or ".." component, no trailing slash but for "/" itself. */
 bool oc_path_is_clean(const char *path);
 /* Is a the same as b, or above it? Both clean. */
 bool oc_path_contains(const char *a, const char *b);
+
+/* Why somebody else than root and this process's user can change what this is of: static words; NULL: nobody.
+ */
+const char *oc_unsafe_owner(const struct stat *st);
 
 /* Opens a directory that nobody but root and this process's user can change: not a symlink, owned by one of
  * them, not writable for group or others. With create, a missing last component is made (mode). *ret_fd: new.

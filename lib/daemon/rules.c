@@ -50,6 +50,7 @@ int oc_rules_load(const char *dir, outcall_log *log, outcall_policy **ret, bool 
     o.problem = on_problem;
     o.userdata = &problems;
     o.log = log;
+    o.guarded = 1;
     r = outcall_policy_load(ret, &o, err);
     if (r < 0 && r != OUTCALL_E_NO_MEMORY && err && err->kind == 0)
         err->kind = OUTCALL_KIND_RULES_INVALID;

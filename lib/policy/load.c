@@ -1,6 +1,7 @@
 /* A directory or a text to a set: all or nothing. */
 #include "policy/load.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "core/error.h"
 #include "policy/index.h"
 #include <dirent.h>
@@ -78,6 +79,9 @@ static int read_one(struct oc_loader *l, int dir, const char *name)
     }
     if (!S_ISREG(st.st_mode))
         return refuse(l, name, OUTCALL_E_INVALID, "is no regular file");
+    const char *why = l->opts->guarded ? oc_unsafe_owner(&st) : NULL;
+    if (why)
+        return refuse(l, name, OUTCALL_E_DENIED, why);
     int r = oc_read_all(fd, OC_YAML_SIZE_MAX, &data, &len);
     if (r == OUTCALL_E_LIMIT)
         return refuse(l, name, r, "the file is larger than 4 MiB");

@@ -130,6 +130,15 @@ create_of()
     [ "$status" = 1 ]
     [[ $stderr = *"a.yaml:$BAD_AT:"*hostname* ]]
     rule a.yaml fine 'true' allow
+    chmod 0664 "$T/rules/a.yaml"
+    run --separate-stderr "$OUTCALLD" --rules-dir "$T/rules" --config "$T/outcalld.yaml" --check-config
+    [ "$status" = 1 ]
+    [[ $stderr = *'a.yaml: can be written by other users'* ]]
+    chown 65532 "$T/rules/a.yaml"
+    chmod 0644 "$T/rules/a.yaml"
+    refuses_to_start
+    grep -q 'a.yaml: belongs to another user' "$T/outcalld.log"
+    chown 0 "$T/rules/a.yaml"
     run "$OUTCALLD" --rules-dir "$T/rules" --config "$T/outcalld.yaml" --check-config
     says 'Configuration is valid, 1 rule in 1 file.'
     rm "$T/rules/a.yaml"

@@ -148,6 +148,38 @@ START_TEST(what_is_no_file)
 }
 END_TEST
 
+static void guarded(mode_t mode, uid_t uid, const char *text)
+{
+    outcall_policy *p = NULL;
+    outcall_error err = OUTCALL_ERROR_INIT;
+    outcall_policy_options o = OUTCALL_POLICY_OPTIONS_INIT;
+    o.dir = dir;
+    ck_assert_int_eq(chmod(path_of("a.yaml"), mode), 0);
+    ck_assert_int_eq(chown(path_of("a.yaml"), uid, (gid_t)-1), 0);
+    ck_assert_int_eq(outcall_policy_load(&p, &o, NULL), 0); /* who reads rules to look at them */
+    p = outcall_policy_unref(p);
+    o.guarded = 1;
+    ck_assert_int_eq(outcall_policy_load(&p, &o, &err), text ? OUTCALL_E_DENIED : 0);
+    if (text) {
+        ck_assert_str_eq(err.source, "a.yaml");
+        ck_assert_str_eq(err.text, text);
+    }
+    (void)outcall_policy_unref(p);
+}
+
+START_TEST(who_can_write_a_file)
+{
+    make_dir();
+    put_rule("a.yaml", "a", 1);
+    guarded(0644, geteuid(), NULL);
+    guarded(0664, geteuid(), "can be written by other users");
+    guarded(0602, geteuid(), "can be written by other users");
+    if (geteuid() == 0)
+        guarded(0644, 65532, "belongs to another user");
+    remove_dir();
+}
+END_TEST
+
 START_TEST(across_files)
 {
     make_dir();
@@ -374,5 +406,5 @@ START_TEST(no_memory)
 }
 END_TEST
 
-UNIT_MAIN("policy_load", order, nothing_there, what_is_no_file, across_files, not_more_than_100_refusals,
-          arguments, sizes, hundred_thousand_rules, costs, documented, no_memory)
+UNIT_MAIN("policy_load", order, nothing_there, what_is_no_file, who_can_write_a_file, across_files,
+          not_more_than_100_refusals, arguments, sizes, hundred_thousand_rules, costs, documented, no_memory)
