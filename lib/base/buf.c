@@ -60,16 +60,19 @@ int oc_buf_char(struct oc_buf *b, char c)
 
 int oc_buf_vprintf(struct oc_buf *b, const char *fmt, va_list ap)
 {
+    size_t room = b->data ? b->cap - b->len : 0;
     va_list copy;
     va_copy(copy, ap);
-    int n = vsnprintf(NULL, 0, fmt, copy);
+    int n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, copy);
     va_end(copy);
-    if (n < 0)
-        return OUTCALL_E_INTERNAL;
-    int r = oc_buf_reserve(b, (size_t)n);
-    if (r < 0)
+    int r = n < 0 ? OUTCALL_E_INTERNAL : oc_buf_reserve(b, (size_t)n);
+    if (r < 0) {
+        if (room)
+            b->data[b->len] = '\0';
         return r;
-    (void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+    }
+    if ((size_t)n >= room)
+        (void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
     b->len += (size_t)n;
     return 0;
 }

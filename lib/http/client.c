@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 struct oc_http {
@@ -120,18 +121,28 @@ static int build_head(struct oc_buf *b, const struct oc_http_request *req, outca
     return r < 0 ? oc_fail_code(err, r, "building the request") : 0;
 }
 
+/* Head and body at once: the peer is woken up once. */
+static ssize_t send_some(int fd, struct iovec parts[2])
+{
+    struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t n = sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    for (size_t i = 0, left = n > 0 ? (size_t)n : 0; i < 2; i++) {
+        size_t sent = OC_MIN(left, parts[i].iov_len);
+        parts[i].iov_base = (char *)parts[i].iov_base + sent;
+        parts[i].iov_len -= sent;
+        left -= sent;
+    }
+    return n;
+}
+
 /* 0 also when the peer answered or hung up before it took everything: *ret_cut, and the answer, if there is
  * one, says why. */
-static int send_all(oc_http *h, const char *data, size_t len, uint64_t deadline_ms, bool *ret_cut,
+static int send_all(oc_http *h, struct iovec parts[2], uint64_t deadline_ms, bool *ret_cut,
                     outcall_error *err)
 {
-    while (len > 0) {
-        ssize_t n = send(h->in.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n >= 0) {
-            data += n;
-            len -= (size_t)n;
+    while (parts[0].iov_len + parts[1].iov_len > 0) {
+        if (send_some(h->in.fd, parts) >= 0)
             continue;
-        }
         if (errno == EPIPE || errno == ECONNRESET) {
             *ret_cut = true;
             return 0;
@@ -180,10 +191,9 @@ int oc_http_exchange(oc_http *h, const struct oc_http_request *req, struct oc_ht
     h->used = true;
     if (r == 0)
         r = build_head(&head, req, err);
+    struct iovec parts[2] = {{head.data, head.len}, {(char *)req->body, req->body ? req->body_len : 0}};
     if (r == 0)
-        r = send_all(h, head.data, head.len, deadline, &cut, err);
-    if (r == 0 && req->body && !cut)
-        r = send_all(h, req->body, req->body_len, deadline, &cut, err);
+        r = send_all(h, parts, deadline, &cut, err);
     if (r == 0)
         r = oc_http_read_response(&h->in, req, &got, err);
     if (r != 0)

@@ -333,6 +333,16 @@ static int write_piece(const char *data, size_t len, void *userdata)
     return s->failed ? -1 : 0;
 }
 
+/* The short forms where JSON has some, as jansson does. */
+static int add_escaped(struct oc_buf *b, unsigned char c)
+{
+    static const char named[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    static const char digits[] = "0123456789ABCDEF";
+    const char *at = strchr(named, c);
+    char form[] = {'\\', at ? letters[at - named] : 'u', '0', '0', digits[c >> 4], digits[c & 15]};
+    return oc_buf_add(b, form, at ? 2 : sizeof(form));
+}
+
 int oc_json_append(struct oc_buf *b, const char *s)
 {
     if (!s)
@@ -345,7 +355,7 @@ int oc_json_append(struct oc_buf *b, const char *s)
         r = oc_buf_add(b, s, plain);
         s += plain;
         if (r == 0 && *s)
-            r = oc_buf_printf(b, "\\u%04x", (unsigned char)*s++);
+            r = add_escaped(b, (unsigned char)*s++);
     }
     return r < 0 ? r : oc_buf_char(b, '"');
 }

@@ -66,8 +66,8 @@ bool oc_json_bool(const json_t *j, const char *path, bool fallback);
 /* Compact text: new, free(); NULL when out of memory. */
 OC_NODISCARD char *oc_json_dump(const json_t *j, size_t *ret_len);
 
-/* Appends s as a JSON string, NULL as null: where a tree of values would cost more than the text is worth. s:
- * UTF-8. OUTCALL_E_NO_MEMORY, _LIMIT. */
+/* Appends s as a JSON string, NULL as null, byte for byte as oc_json_dump would: where a tree of values would
+ * cost more than the text is worth. s: UTF-8. OUTCALL_E_NO_MEMORY, _LIMIT. */
 struct oc_buf;
 OC_NODISCARD int oc_json_append(struct oc_buf *b, const char *s);
 

@@ -1,11 +1,13 @@
 /* The answers: what the daemon says, inside the envelope. The reading side zeroes its result first, so that
  * whatever happens afterwards means blocked. */
+#include "base/buf.h"
 #include "base/str.h"
 #include "core/error.h"
 #include "proto/wire.h"
 #include <string.h>
 
 #define HEARTBEAT_MAX_S 3600
+#define REPLY_SIZE      128 /* of a reply beside its texts */
 
 /* What an agent may speak about in a question: the rules' variables that questions fill. */
 static const char *const context_keys[] = {"agent", "http", "network", "run"};
@@ -46,21 +48,33 @@ static int read_text_or_null(const json_t *data, const char *name, const char **
     return 0;
 }
 
+/* Every verdict passes here, so it is text at once. */
+static int write_reply(const outcall_reply *r, struct oc_buf *b)
+{
+    static const char yes[] = "{\"success\":true,\"data\":{\"allowed\":true,\"matched_rule\":",
+                      no[] = "{\"success\":true,\"data\":{\"allowed\":false,\"matched_rule\":";
+    char reason[sizeof(r->reason)];
+    oc_wire_line(reason, sizeof(reason), r->reason);
+    int x = oc_buf_reserve(b, REPLY_SIZE + strlen(r->rule_id) + strlen(reason));
+    if (x == 0)
+        x = oc_buf_str(b, r->allowed == 1 ? yes : no);
+    if (x == 0)
+        x = oc_json_append(b, r->rule_id[0] ? r->rule_id : NULL);
+    if (x == 0)
+        x = oc_buf_str(b, ",\"reason\":");
+    if (x == 0)
+        x = oc_json_append(b, reason[0] ? reason : NULL);
+    return x == 0 ? oc_buf_str(b, "}}") : x;
+}
+
 int outcall_reply_encode(const outcall_reply *r, char **ret, size_t *ret_len, outcall_error *err)
 {
     if (!r || !ret || !ret_len)
         return oc_fail(err, OUTCALL_E_INVALID, "a required argument is NULL");
     if (!is_line(r->rule_id, sizeof(r->rule_id)) || !is_text(r->reason, sizeof(r->reason)))
         return oc_fail(err, OUTCALL_E_INVALID, "reply: expected NUL-terminated UTF-8");
-    json_t *j = json_object();
-    bool bad = oc_json_set(j, "allowed", json_boolean(r->allowed == 1));
-    bad |= oc_json_set(j, "matched_rule", text_or_null(r->rule_id));
-    bad |= oc_json_set(j, "reason", line_or_null(r->reason, sizeof(r->reason)));
-    if (bad) {
-        json_decref(j);
-        return oc_no_memory(err);
-    }
-    return oc_wire_seal(j, ret, ret_len, err);
+    OC_CLEANUP(oc_buf_done) struct oc_buf b = OC_BUF_INIT;
+    return oc_wire_take(&b, write_reply(r, &b), ret, ret_len, err);
 }
 
 static int read_reply(const json_t *data, outcall_reply *ret, outcall_error *err)

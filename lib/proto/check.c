@@ -1,9 +1,12 @@
 /* The question: what an agent asks leave for. One set of bounds for the side that asks and the one that is
  * asked. */
+#include "base/buf.h"
 #include "base/str.h"
 #include "core/error.h"
 #include "proto/wire.h"
 #include <string.h>
+
+#define CHECK_SIZE 192 /* of a question beside its target, as a rule */
 
 static const char *const action_types[] = {
     [OUTCALL_TOOL_EXEC] = "tool_exec",
@@ -112,50 +115,72 @@ static int check_bounds(const outcall_check *c, const struct codes *codes, outca
     return r == 0 ? check_pairs(c, codes, err) : r;
 }
 
-static json_t *write_args(const outcall_check *c)
+static int check_twice(const outcall_check *c, outcall_error *err)
 {
-    json_t *list = json_array();
-    bool bad = !list;
-    for (size_t i = 0; i < c->args_n; i++)
-        bad |= oc_json_add(list, json_string(c->args[i]));
-    if (bad) {
-        json_decref(list);
-        return NULL;
-    }
-    return list;
+    for (size_t i = 0; i < c->metadata_n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(c->metadata[i].key, c->metadata[k].key) == 0)
+                return oc_fail(err, OUTCALL_E_INVALID, "metadata: \"%s\" is there twice", c->metadata[i].key);
+    return 0;
 }
 
-static int write_metadata(const outcall_check *c, json_t *j, outcall_error *err)
+static int write_name(struct oc_buf *b, const char *name)
 {
-    bool bad = !j;
-    if (c->args_n > 0)
-        bad |= oc_json_set(j, "args", write_args(c));
-    if (c->cwd)
-        bad |= oc_json_set(j, "cwd", json_string(c->cwd));
-    for (size_t i = 0; i < c->metadata_n; i++) {
-        const outcall_pair *p = &c->metadata[i];
-        if (json_object_get(j, p->key))
-            return oc_fail(err, OUTCALL_E_INVALID, "metadata: \"%s\" is there twice", p->key);
-        bad |= oc_json_set(j, p->key, json_string(p->value));
+    int r = b->data[b->len - 1] == '{' ? 0 : oc_buf_char(b, ',');
+    if (r == 0)
+        r = oc_json_append(b, name);
+    return r == 0 ? oc_buf_char(b, ':') : r;
+}
+
+static int write_member(struct oc_buf *b, const char *name, const char *value)
+{
+    int r = write_name(b, name);
+    return r == 0 ? oc_json_append(b, value) : r;
+}
+
+static int write_args(struct oc_buf *b, const outcall_check *c)
+{
+    int r = write_name(b, "args");
+    for (size_t i = 0; r == 0 && i < c->args_n; i++) {
+        r = oc_buf_char(b, i == 0 ? '[' : ',');
+        if (r == 0)
+            r = oc_json_append(b, c->args[i]);
     }
-    return bad ? oc_no_memory(err) : 0;
+    return r == 0 ? oc_buf_char(b, ']') : r;
+}
+
+/* Text at once: an agent waits for every question. */
+static int write_check(struct oc_buf *b, const outcall_check *c)
+{
+    int r = oc_buf_reserve(b, CHECK_SIZE + strlen(c->target));
+    if (r == 0)
+        r = oc_buf_char(b, '{');
+    if (r == 0)
+        r = write_member(b, "action_type", action_types[c->action_type]);
+    if (r == 0)
+        r = write_member(b, "target", c->target);
+    if (r == 0)
+        r = write_name(b, "metadata");
+    if (r == 0)
+        r = oc_buf_char(b, '{');
+    if (r == 0 && c->args_n > 0)
+        r = write_args(b, c);
+    if (r == 0 && c->cwd)
+        r = write_member(b, "cwd", c->cwd);
+    for (size_t i = 0; r == 0 && i < c->metadata_n; i++)
+        r = write_member(b, c->metadata[i].key, c->metadata[i].value);
+    return r == 0 ? oc_buf_str(b, "}}") : r;
 }
 
 int outcall_check_encode(const outcall_check *c, char **ret, size_t *ret_len, outcall_error *err)
 {
     if (!c || !ret || !ret_len)
         return oc_fail(err, OUTCALL_E_INVALID, "a required argument is NULL");
-    OC_JSON json_t *j = json_object();
-    OC_JSON json_t *metadata = json_object();
+    OC_CLEANUP(oc_buf_done) struct oc_buf b = OC_BUF_INIT;
     int r = check_bounds(c, &ours, err);
     if (r == 0)
-        r = write_metadata(c, metadata, err);
-    if (r < 0)
-        return r;
-    bool bad = oc_json_set(j, "action_type", json_string(action_types[c->action_type]));
-    bad |= oc_json_set(j, "target", json_string(c->target));
-    bad |= oc_json_set(j, "metadata", json_incref(metadata));
-    return bad ? oc_no_memory(err) : oc_wire_dump(oc_take_ptr(&j), ret, ret_len, err);
+        r = check_twice(c, err);
+    return r == 0 ? oc_wire_take(&b, write_check(&b, c), ret, ret_len, err) : r;
 }
 
 struct outcall_decoded_check {

@@ -1,4 +1,5 @@
 #include "proto/wire.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "core/error.h"
 #include <string.h>
@@ -24,15 +25,23 @@ bool oc_token_ok(const char *token)
     return is_id(token, "tok-", OC_TOKEN_LEN);
 }
 
+static int check_length(size_t len, outcall_error *err)
+{
+    if (len > OUTCALL_AGENT_BODY_MAX)
+        return oc_fail(err, OUTCALL_E_LIMIT, "body: expected at most %u bytes, got %zu",
+                       OUTCALL_AGENT_BODY_MAX, len);
+    return 0;
+}
+
 int oc_wire_load(const char *json, size_t len, json_t **ret, outcall_error *err)
 {
     outcall_error why = OUTCALL_ERROR_INIT;
     if (!json)
         return oc_fail(err, OUTCALL_E_INVALID, "a required argument is NULL");
-    if (len > OUTCALL_AGENT_BODY_MAX)
-        return oc_fail(err, OUTCALL_E_LIMIT, "body: expected at most %u bytes, got %zu",
-                       OUTCALL_AGENT_BODY_MAX, len);
-    int r = oc_json_load(json, len, ret, &why);
+    int r = check_length(len, err);
+    if (r < 0)
+        return r;
+    r = oc_json_load(json, len, ret, &why);
     if (r == 0 || r == OUTCALL_E_NO_MEMORY)
         return r == 0 ? 0 : oc_no_memory(err);
     return oc_fail(err, r == OUTCALL_E_LIMIT ? r : OUTCALL_E_PROTOCOL, "%s", why.text);
@@ -94,12 +103,22 @@ int oc_wire_dump(json_t *take_j, char **ret, size_t *ret_len, outcall_error *err
     OC_FREE char *text = j ? oc_json_dump(j, &len) : NULL;
     if (!text)
         return oc_no_memory(err);
-    if (len > OUTCALL_AGENT_BODY_MAX)
-        return oc_fail(err, OUTCALL_E_LIMIT, "body: expected at most %u bytes, got %zu",
-                       OUTCALL_AGENT_BODY_MAX, len);
+    int r = check_length(len, err);
+    if (r < 0)
+        return r;
     *ret = oc_take_ptr(&text);
     *ret_len = len;
     return 0;
+}
+
+int oc_wire_take(struct oc_buf *b, int r, char **ret, size_t *ret_len, outcall_error *err)
+{
+    if (r < 0) /* the buffer's own ceiling is far above */
+        return oc_fail_code(err, r, "body");
+    r = check_length(b->len, err);
+    if (r == 0)
+        *ret = oc_buf_take(b, ret_len);
+    return r;
 }
 
 int oc_wire_seal(json_t *take_data, char **ret, size_t *ret_len, outcall_error *err)

@@ -28,7 +28,10 @@ OC_NODISCARD int oc_wire_data(const json_t *envelope, const json_t **ret, outcal
 /* Text of j, which it takes on success and failure; NULL is out of memory. *ret: new. OUTCALL_E_LIMIT: more
  * than OUTCALL_AGENT_BODY_MAX bytes; _NO_MEMORY. */
 OC_NODISCARD int oc_wire_dump(json_t *take_j, char **ret, size_t *ret_len, outcall_error *err);
-/* The same inside {"success":true,"data":...}. */
+/* The same of text that was written at once; r: how the writing went. */
+struct oc_buf;
+OC_NODISCARD int oc_wire_take(struct oc_buf *b, int r, char **ret, size_t *ret_len, outcall_error *err);
+/* As oc_wire_dump, inside {"success":true,"data":...}. */
 OC_NODISCARD int oc_wire_seal(json_t *take_data, char **ret, size_t *ret_len, outcall_error *err);
 
 /* Copies text as one line that does nothing to a terminal: control characters (C0, C1, DEL) and Unicode's

@@ -25,7 +25,8 @@
 
 #define ASKED       20000
 #define SOCKETS     1000
-#define CONNECTIONS 64 /* of the flood */
+#define CONNECTIONS 64  /* of the flood */
+#define SLICE_NS    1e6 /* of the process beside it that only burns */
 
 static const char rules[] = "version: \"1\"\n"
                             "rules:\n"
@@ -197,19 +198,51 @@ static _Noreturn void flood(const char *path)
     }
 }
 
-static void beside_a_flood(const char *path, const char *greedy, double quiet)
+/* The same share of a processor, and nothing to do with the server: what the flood costs anybody here. */
+static _Noreturn void burn(double share)
+{
+    for (;;) {
+        uint64_t until = oc_now_ns() + (uint64_t)(share * SLICE_NS);
+        while (oc_now_ns() < until)
+            ;
+        struct timespec rest = {0, (long)((1 - share) * SLICE_NS)};
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, NULL);
+    }
+}
+
+/* The p99 while a child floods (greedy) or burns (NULL) beside it; *share: of a processor, what the child
+ * took when it floods, and what it shall take when it burns. */
+static double beside(const char *path, const char *greedy, double *share)
 {
     static double took[ASKED];
+    struct rusage usage;
+    uint64_t start = oc_now_ns();
     pid_t child = fork();
     if (child < 0)
         give_up("fork", NULL);
-    if (child == 0)
+    if (child == 0 && greedy)
         flood(greedy);
+    if (child == 0)
+        burn(*share);
     (void)ask(path, took);
     (void)kill(child, SIGKILL);
-    (void)waitpid(child, NULL, 0);
-    figure("p99 while another container floods, times the quiet one", "", 2, "at most",
-           took[(size_t)ASKED * 99 / 100] / quiet);
+    if (wait4(child, NULL, 0, &usage) != child)
+        give_up("wait4", NULL);
+    double ns = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e9 +
+                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
+    *share = OC_MIN(ns / (double)(oc_now_ns() - start), 1.0);
+    return took[(size_t)ASKED * 99 / 100];
+}
+
+static void fairness(const char *path, const char *greedy, double quiet)
+{
+    double share = 0, flooded = beside(path, greedy, &share);
+    figure("share of a processor that the flood takes itself", "%", 100, "at most", share * 100);
+    double control = beside(path, NULL, &share);
+    figure("p99 while another container floods, times the quiet one", "", 2, "at most", flooded / quiet);
+    figure("the same, times that beside a process which takes as much of a processor, and asks nothing", "",
+           2, "at most", flooded / control);
+    fprintf(stderr, "quiet %.1f flooded %.1f control %.1f share %.2f\n", quiet, flooded, control, share);
 }
 
 /* The second number of /proc/self/statm, proc(5). */
@@ -284,7 +317,7 @@ int main(int argc, char **argv)
     if (outcall_agent_server_open(s.server, "greedy", greedy, sizeof(greedy), &err) < 0 ||
         outcall_agent_server_identify(s.server, "greedy", &who, &err) < 0)
         give_up("open", &err);
-    beside_a_flood(path, greedy, quiet);
+    fairness(path, greedy, quiet);
     outcall_agent_server_close(s.server, "greedy");
     outcall_agent_server_close(s.server, "bench");
     sockets(&who);
