@@ -40,7 +40,7 @@ struct oc_agent_listener {
     struct oc_rate check_rate, request_rate;
     unsigned jobs;    /* calls that wait for the worker */
     unsigned holding; /* connections that a session keeps open */
-    uint64_t parked_until_ns;
+    uint64_t paid_until_ns; /* what it took long over is made up for by then */
 };
 
 /* The process that made a connection, decided once. */
