@@ -109,11 +109,17 @@ static int build_head(struct oc_buf *b, const struct oc_http_request *req, outca
         return oc_fail(err, OUTCALL_E_INVALID, "target: expected an escaped absolute path");
     if (req->authorization && !is_sendable(req->authorization, true))
         return oc_fail(err, OUTCALL_E_INVALID, "authorization: control characters are not allowed");
-    int r = oc_buf_printf(b, "%s %s HTTP/1.1\r\nHost: localhost\r\n", req->method, req->target);
-    if (r == 0 && req->authorization)
-        r = oc_buf_printf(b, "Authorization: %s\r\n", req->authorization);
-    if (r == 0 && req->body)
-        r = oc_buf_str(b, "Content-Type: application/json\r\n");
+    const char *const words[] = {req->method,
+                                 " ",
+                                 req->target,
+                                 " HTTP/1.1\r\nHost: localhost\r\n",
+                                 req->authorization ? "Authorization: " : "",
+                                 req->authorization ? req->authorization : "",
+                                 req->authorization ? "\r\n" : "",
+                                 req->body ? "Content-Type: application/json\r\n" : ""};
+    int r = oc_buf_reserve(b, 256); /* most of them fit */
+    for (size_t i = 0; r == 0 && i < OC_ARRAY_SIZE(words); i++)
+        r = oc_buf_str(b, words[i]);
     if (r == 0 && upload)
         r = oc_buf_printf(b, "Content-Length: %zu\r\n", req->body ? req->body_len : 0);
     if (r == 0)
