@@ -38,8 +38,8 @@ struct oc_agent_listener {
     struct oc_strings labels;
     struct oc_sessions sessions;
     struct oc_rate check_rate, request_rate;
-    unsigned jobs;    /* calls that wait for the worker */
-    unsigned holding; /* connections that a session keeps open */
+    unsigned jobs;          /* calls that wait for the worker */
+    unsigned holding;       /* connections that a session keeps open */
     uint64_t paid_until_ns; /* what it took long over is made up for by then */
 };
 
