@@ -16,18 +16,10 @@
 
 #define EVENTS_MAX 64
 
-/* Fairness: each pass serves each container once, so a container costs the others one pass of its own. One
- * that has much to do at once - a flood on all of its connections - takes long over it, and while others ask
- * too it is then left alone for a hundred times as long: a hundredth of the thread is its share. Some of it
- * is given in advance: that a single question takes long is the machine's doing (a cold cache, a guest that
- * is not run), and whoever was left alone for it would find its cache cold again. */
-#define LONG_NS    UINT64_C(60000) /* of processor time: some questions; below that nobody is left alone */
-#define ALONE      UINT64_C(99)    /* times as long */
-#define ALONE_MAX  UINT64_C(100000000)  /* but never longer than this */
-#define ADVANCE_NS UINT64_C(100000000)  /* of being alone: a millisecond of the thread */
-#define OTHERS_NS  UINT64_C(1000000000) /* "too": within the last second */
-#define SWEEP_MS   1000U /* how late a silent connection may be ended, which keeps a wake-up cheap */
-#define DIR_MODE   0755
+/* Fairness: who has used up its share (share.h) is not looked at while others ask too. */
+#define OTHERS_NS UINT64_C(1000000000) /* "too": within the last second */
+#define SWEEP_MS  1000U /* how late a silent connection may be ended, which keeps a wake-up cheap */
+#define DIR_MODE  0755
 
 #define PARKED_MS   5
 #define CONNECTIONS 64U
@@ -339,11 +331,10 @@ static void account(outcall_agent_server *s, struct oc_agent_listener *l, uint64
         s->last = l;
     }
     s->last_ns = now;
-    if (took < LONG_NS || !others(s, l, now))
+    if (!others(s, l, now))
         return;
-    uint64_t paid = OC_MAX(l->paid_until_ns, now) + OC_MIN((took - LONG_NS) * ALONE, ALONE_MAX);
-    l->paid_until_ns = OC_MIN(paid, now + ADVANCE_NS + ALONE_MAX);
-    if (l->paid_until_ns <= now + ADVANCE_NS || watch(s, l, false) < 0)
+    oc_share_charge(&l->share, took, now);
+    if (!oc_share_spent(&l->share, now) || watch(s, l, false) < 0)
         return;
     l->parked = true;
     s->n_parked++;
@@ -380,7 +371,7 @@ static void unpark(outcall_agent_server *s)
     uint64_t now = oc_now_ns();
     for (size_t i = 0; s->n_parked > 0 && i < s->n; i++) {
         struct oc_agent_listener *l = s->listeners[i];
-        if (!l->parked || now + ADVANCE_NS < l->paid_until_ns || watch(s, l, true) < 0)
+        if (!l->parked || oc_share_spent(&l->share, now) || watch(s, l, true) < 0)
             continue;
         l->parked = false;
         s->n_parked--;

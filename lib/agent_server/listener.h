@@ -2,6 +2,7 @@
 #ifndef AGENT_SERVER_LISTENER_H
 #define AGENT_SERVER_LISTENER_H
 #include "agent_server/session.h"
+#include "agent_server/share.h"
 #include "agent_server/worker.h"
 #include "base/rate.h"
 #include "base/str.h"
@@ -31,16 +32,16 @@ struct oc_agent_listener {
     struct oc_agent_shared *shared;
     oc_http_server *http;
     bool active;          /* has connections, which can time out */
-    bool parked;          /* took long, and is left alone for a while: see agent_server.c */
+    bool parked;          /* took long, and is left alone for a while: see share.h */
     bool watched;         /* its descriptor is in the server's epoll */
     bool identified;      /* who is known, connections are taken */
     outcall_identity who; /* its labels are those below */
     struct oc_strings labels;
     struct oc_sessions sessions;
     struct oc_rate check_rate, request_rate;
-    unsigned jobs;          /* calls that wait for the worker */
-    unsigned holding;       /* connections that a session keeps open */
-    uint64_t paid_until_ns; /* what it took long over is made up for by then */
+    unsigned jobs;         /* calls that wait for the worker */
+    unsigned holding;      /* connections that a session keeps open */
+    struct oc_share share; /* of the thread */
 };
 
 /* The process that made a connection, decided once. */
