@@ -61,17 +61,19 @@ OUTCALL_API OUTCALL_NODISCARD int outcall_agent_server_new(outcall_agent_server 
 OUTCALL_API outcall_agent_server *outcall_agent_server_free(outcall_agent_server *s);
 
 /* Listens at <agents_dir>/<name>/agent.sock: directory 0755, socket 0666, whatever the umask. name: 1 to 127
- * bytes of [a-z0-9_.-], the first a letter or digit. A socket that is there already - another daemon's, or
- * this one's from an earlier open - is replaced in one step; then its connections end. ret_path: the socket's
+ * bytes of [a-z0-9_.-], the first a letter or digit. What this server has open already stays as it is, its
+ * connections too, while its file is in its place; any other file there, another daemon's, is replaced in one
+ * step. ret_path: the socket's
  * path, size bytes, or NULL. Errors: E_INVALID (name), E_DENIED (what has the directory's name is not a
  * directory of ours), E_LIMIT (OUTCALL_AGENT_SERVER_MAX, or ret_path too small), E_SYSTEM (descriptors: each
  * socket takes three), E_NO_MEMORY; nothing is open then that was not before. Any thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_agent_server_open(outcall_agent_server *s, const char *name,
                                                             char *ret_path, size_t size, outcall_error *err);
 
-/* Says who the container is: from now on its connections are taken and its requests answered. Sessions from
- * before are over. name: of an open socket; who: copied, with its labels. Errors: E_NOT_FOUND (no such socket
- * is open), E_INVALID, E_NO_MEMORY, E_SYSTEM (epoll). Any thread. Since 0.1.0. */
+/* Says who the container is: from now on its connections are taken and its requests answered. Said again
+ * nothing changes; another one than before starts with no connections and no sessions. name: of an open
+ * socket; who: copied, with its labels. Errors: E_NOT_FOUND (no such socket is open), E_INVALID, and, with
+ * nobody answered from then on, E_NO_MEMORY, E_SYSTEM. Any thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_agent_server_identify(outcall_agent_server *s, const char *name,
                                                                 const outcall_identity *who,
                                                                 outcall_error *err);

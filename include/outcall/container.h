@@ -71,11 +71,12 @@ typedef struct outcall_container_spec {
 /* Whoever keeps the agent sockets, one per container. Called from the threads that create, remove, adopt and
  * watch; must be thread-safe and must not call back into the manager. */
 typedef struct outcall_agent_hooks {
-    /* Opens the socket of the container called name (or opens it again at the same place) and writes its
-     * path: 0 or an enum outcall_code. Its directory is what the container gets to see. */
+    /* Opens the socket of the container called name and writes its path: 0 or an enum outcall_code. Its
+     * directory is what the container gets to see. One that is open, with its file in its place, must stay as
+     * it is, since a running container is looked at again whenever the engine's events were missed. */
     int (*open)(void *userdata, const char *name, char *ret_path, size_t size, outcall_error *err);
-    /* The container runs, its mounts are attested: from now on its requests may be answered. who: borrowed.
-     */
+    /* The container runs, its mounts are attested: from now on its requests may be answered. Said again of
+     * the same one nothing must change. who: borrowed. */
     void (*identify)(void *userdata, const char *name, const outcall_identity *who);
     /* The container stopped: its sessions end, its socket stays. */
     void (*stopped)(void *userdata, const char *name);

@@ -236,7 +236,9 @@ int outcall_agent_server_open(outcall_agent_server *s, const char *name, char *r
     if (ret_path && strlen(path) >= size)
         return oc_fail(err, OUTCALL_E_LIMIT, "agent socket: its path is longer than %zu bytes", size);
     (void)pthread_mutex_lock(&s->lock);
-    int r = open_locked(s, name, err);
+    size_t i = find(s, name);
+    bool stands = i < s->n && oc_agent_listener_in_place(s->listeners[i], s->dir_fd);
+    int r = stands ? 0 : open_locked(s, name, err);
     (void)pthread_mutex_unlock(&s->lock);
     if (r < 0)
         return r;
@@ -259,21 +261,36 @@ void outcall_agent_server_close(outcall_agent_server *s, const char *name)
     wake(s);
 }
 
+/* Under the lock. Connections and sessions were somebody's: another one starts with none. */
+static int identify_locked(outcall_agent_server *s, const char *name, const outcall_identity *who,
+                           outcall_error *err)
+{
+    size_t i = find(s, name);
+    if (i == s->n)
+        return oc_fail_code(err, OUTCALL_E_NOT_FOUND, "agent socket of \"%s\"", name);
+    if (oc_agent_listener_knows(s->listeners[i], who))
+        return 0;
+    int r = s->listeners[i]->identified ? open_locked(s, name, err) : 0;
+    if (r < 0) {
+        drop(s, i); /* nobody is answered, instead of somebody else */
+        return r;
+    }
+    struct oc_agent_listener *l = s->listeners[find(s, name)];
+    if (oc_agent_listener_identify(l, who) < 0)
+        return oc_no_memory(err);
+    return watch(s, l, true) < 0 ? oc_fail_errno(err, "agent socket of \"%s\"", name) : 0;
+}
+
 int outcall_agent_server_identify(outcall_agent_server *s, const char *name, const outcall_identity *who,
                                   outcall_error *err)
 {
     if (!s || !name || !who)
         return oc_fail(err, OUTCALL_E_INVALID, "agent server: no name or no identity");
     (void)pthread_mutex_lock(&s->lock);
-    size_t i = find(s, name);
-    int r = i == s->n ? OUTCALL_E_NOT_FOUND : 0;
-    if (r == 0)
-        r = oc_agent_listener_identify(s->listeners[i], who);
-    if (r == 0)
-        r = watch(s, s->listeners[i], true);
+    int r = identify_locked(s, name, who, err);
     (void)pthread_mutex_unlock(&s->lock);
     wake(s);
-    return r < 0 ? oc_fail_code(err, r, "agent socket of \"%s\"", name) : 0;
+    return r;
 }
 
 void outcall_agent_server_stopped(outcall_agent_server *s, const char *name)

@@ -89,6 +89,11 @@ static int listen_in(struct oc_agent_listener *l, int own_fd, outcall_error *err
     int r = oc_http_listen_at(own_fd, "agent.sock", 0666, (gid_t)-1, OC_AGENT_BACKLOG, &fd, err);
     if (r < 0)
         return r;
+    struct stat st;
+    if (fstatat(own_fd, "agent.sock", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return oc_fail_errno(err, "agent socket of \"%s\"", l->name);
+    l->socket_dev = st.st_dev;
+    l->socket_ino = st.st_ino;
     struct oc_http_server_options o = {.listen_fd = fd,
                                        .max_connections = l->shared->max_connections,
                                        .max_body = OUTCALL_AGENT_BODY_MAX,
@@ -135,13 +140,32 @@ int oc_agent_listener_identify(struct oc_agent_listener *l, const outcall_identi
             return OUTCALL_E_NO_MEMORY;
         }
     }
-    oc_strings_done(&l->labels);
     l->labels = labels;
     l->who = *who;
     l->who.labels = (const char *const *)labels.v;
     l->identified = true;
-    oc_sessions_done(&l->sessions);
     return 0;
+}
+
+bool oc_agent_listener_in_place(const struct oc_agent_listener *l, int dir_fd)
+{
+    struct stat st;
+    char path[OC_AGENT_NAME_MAX + 16];
+    return oc_format(path, sizeof(path), "%s/agent.sock", l->name) == 0 &&
+           fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == l->socket_dev &&
+           st.st_ino == l->socket_ino;
+}
+
+bool oc_agent_listener_knows(const struct oc_agent_listener *l, const outcall_identity *who)
+{
+    const outcall_identity *k = &l->who;
+    bool same = l->identified && strcmp(k->container_id, who->container_id) == 0 &&
+                strcmp(k->name, who->name) == 0 && strcmp(k->agent, who->agent) == 0 &&
+                strcmp(k->image, who->image) == 0 && strcmp(k->cgroup, who->cgroup) == 0 &&
+                k->n_labels == who->n_labels;
+    for (size_t i = 0; same && i < who->n_labels; i++)
+        same = strcmp(k->labels[i], who->labels[i]) == 0;
+    return same;
 }
 
 static void give_up(void *call)

@@ -31,10 +31,12 @@ struct oc_agent_listener {
     char name[OC_AGENT_NAME_MAX + 1];
     struct oc_agent_shared *shared;
     oc_http_server *http;
-    bool active;          /* has connections, which can time out */
-    bool parked;          /* took long, and is left alone for a while: see share.h */
-    bool watched;         /* its descriptor is in the server's epoll */
-    bool identified;      /* who is known, connections are taken */
+    bool active;      /* has connections, which can time out */
+    bool parked;      /* took long, and is left alone for a while: see share.h */
+    bool watched;     /* its descriptor is in the server's epoll */
+    bool identified;  /* who is known, connections are taken */
+    dev_t socket_dev; /* which file it listens at */
+    ino_t socket_ino;
     outcall_identity who; /* its labels are those below */
     struct oc_strings labels;
     struct oc_sessions sessions;
@@ -57,7 +59,11 @@ bool oc_agent_name_ok(const char *name);
 OC_NODISCARD int oc_agent_listener_new(struct oc_agent_listener **ret, struct oc_agent_shared *shared,
                                        int dir_fd, const char *name, outcall_error *err);
 struct oc_agent_listener *oc_agent_listener_free(struct oc_agent_listener *l); /* leaves the files */
-/* Says who may connect from now on, and ends all sessions. who: copied. OUTCALL_E_NO_MEMORY: as it was. */
+/* Is the file that it listens at still where it was put? */
+bool oc_agent_listener_in_place(const struct oc_agent_listener *l, int dir_fd);
+/* Is this who it was told already? */
+bool oc_agent_listener_knows(const struct oc_agent_listener *l, const outcall_identity *who);
+/* Says who may connect from now on, once. who: copied. OUTCALL_E_NO_MEMORY: as it was. */
 OC_NODISCARD int oc_agent_listener_identify(struct oc_agent_listener *l, const outcall_identity *who);
 /* Removes the socket, what an interrupted open left beside it, and the directory. */
 void oc_agent_listener_remove_files(int dir_fd, const char *name, const outcall_log *log);

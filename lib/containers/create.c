@@ -65,6 +65,8 @@ static int check_mounts(outcall_containers *m, struct plan *p, outcall_error *er
 static int open_helpers(outcall_containers *m, struct plan *p, outcall_error *err)
 {
     p->agent_open = true; /* also after a failure: the hook may have got half-way */
+    if (m->hooks.stopped) /* what an earlier container of this name may have left open is not for this one */
+        m->hooks.stopped(m->hooks.userdata, p->name);
     return oc_agent_open(m, p->name, p->agent_dir, err);
 }
 

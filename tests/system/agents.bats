@@ -226,6 +226,27 @@ tree_gone()
     [ ! -e "$T/work/no" ]
 }
 
+@test "T27: a running action lives on when the engine's events are lost and come back" {
+    outcalld_stop
+    tap_start
+    outcalld_start
+    agent a
+    inside outcall-agent-a outcall sleep 675 &
+    pid=$!
+    poll 10 pgrep -f '^sleep 675' >/dev/null
+    stop_pid "$TAP" 5
+    rm "$T/tap.log"
+    tap_start
+    poll 20 grep -q '/containers/outcall-agent-a/json' "$T/tap.log"
+    shim a touch /work/yes # an exec later the look is over
+    [ "$status" = 0 ]
+    pgrep -f '^sleep 675' >/dev/null
+    pkill -f '^sleep 675'
+    code=0
+    wait "$pid" || code=$?
+    [ "$code" = 143 ]
+}
+
 @test "S005-EC-004: the daemon hangs" {
     agent a
     kill -STOP "$DAEMON"

@@ -132,11 +132,25 @@ START_TEST(nothing_without_a_session)
     oc_http *b = connect_to(second);
     ck_assert_int_eq(ask(b, "POST", "/v1/heartbeat", token, NULL, NULL, 0), 401);
     (void)oc_http_free(b);
+    /* A running container that is looked at again keeps all it has. */
+    open_agent("outcall-agent-a", second);
+    identify("outcall-agent-a");
+    ck_assert_int_eq(ask(h, "POST", "/v1/heartbeat", token, NULL, NULL, 0), 200);
     /* A container that stopped and started again has no sessions. */
     outcall_agent_server_stopped(f.server, "outcall-agent-a");
     ck_assert_int_eq(ask(h, "POST", "/v1/heartbeat", token, NULL, NULL, 0), OUTCALL_E_CLOSED);
     (void)oc_http_free(h);
     identify("outcall-agent-a");
+    h = connect_to(path);
+    ck_assert_int_eq(ask(h, "POST", "/v1/heartbeat", token, NULL, NULL, 0), 401);
+    /* Nor has another one that takes its place, and its connections are none of that one's. */
+    check_in(h, token);
+    static const char *const labels[] = {"team=blue"};
+    f.who.labels = labels;
+    f.who.n_labels = 1;
+    identify("outcall-agent-a");
+    ck_assert_int_eq(ask(h, "POST", "/v1/heartbeat", token, NULL, NULL, 0), OUTCALL_E_CLOSED);
+    (void)oc_http_free(h);
     h = connect_to(path);
     ck_assert_int_eq(ask(h, "POST", "/v1/heartbeat", token, NULL, NULL, 0), 401);
     (void)oc_http_free(h);

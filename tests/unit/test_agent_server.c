@@ -90,7 +90,11 @@ START_TEST(not_ready)
     big[65536] = '\0';
     ck_assert_int_eq(post(h, "/v1/checkin", big, 503, NOT_READY), 0); /* the connection stays usable */
 
-    open_agent("outcall-agent-a", again); /* re-opened: the old connection ends, the path works */
+    open_agent("outcall-agent-a", again); /* it stands: nothing changes */
+    ck_assert_str_eq(again, path);
+    ck_assert_int_eq(post(h, "/", "", 503, NOT_READY), 0);
+    ck_assert_int_eq(unlink(path), 0);
+    open_agent("outcall-agent-a", again); /* it does not: the old connection ends, the path works */
     ck_assert_str_eq(again, path);
     ck_assert_int_eq(post(h, "/", "", 503, NOT_READY), OUTCALL_E_CLOSED);
     (void)oc_http_free(h);
