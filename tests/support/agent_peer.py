@@ -8,10 +8,11 @@ Each attack prints one line per answer: "STATUS CODE-OR-DATA", or "closed". The 
     reused                  the same, by a process that got the maker's pid (ns_last_pid)
     passed OTHER_PID        a connection sent with SCM_RIGHTS to a process of another container, its maker alive
     token OTHER_SOCKET OTHER_PID    one container's token on another's socket
-    flood SECONDS           64 connections that ask without a pause, send half heads, and bytes one by one
+    flood                   64 connections that ask without a pause, send half heads, and bytes one by one
 """
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -198,9 +199,12 @@ def token(path, pid, other_path, other):
     os.waitpid(child, 0)
 
 
-def flood(path, pid, seconds):
+def flood(path, pid):
+    """Until SIGTERM, or for a minute."""
+    ended = []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     enter(pid)
-    until = time.monotonic() + float(seconds)
+    until = time.monotonic() + 60
     asking = [Connection(path) for _ in range(32)]
     session = asking[0].check_in()
     half = [Connection(path) for _ in range(32)]
@@ -210,7 +214,7 @@ def flood(path, pid, seconds):
         c.sock.setblocking(False)
     tell(session)
     i, limited = 0, False
-    while time.monotonic() < until:
+    while not ended and time.monotonic() < until:
         for c in asking:
             try:
                 c.sock.send(question)

@@ -417,7 +417,7 @@ END
     agent greedy
     agent other
     python3 -B "$OUTCALL_SOURCE/tests/support/agent_peer.py" flood "$T/run/agents/outcall-agent-greedy/agent.sock" \
-        "$(init_of greedy)" 8 >"$T/flood" 3>&- 4>&- &
+        "$(init_of greedy)" >"$T/flood" 3>&- 4>&- &
     flood=$!
     floods() { [ -s "$T/flood" ]; }
     poll 10 floods
@@ -426,6 +426,7 @@ END
         [ "$status" = 0 ]
     done
     alive "$flood" || { echo "the flood was over too early" >&2; false; }
+    kill -TERM "$flood"
     wait "$flood"
     [ "$(tail -n 1 "$T/flood")" = limited ]
 }
