@@ -338,18 +338,20 @@ static bool others(const outcall_agent_server *s, const struct oc_agent_listener
     return before || (s->last && s->last != l && now - s->last_ns < OTHERS_NS);
 }
 
-/* A run is over: who took long is parked. */
-static void account(outcall_agent_server *s, struct oc_agent_listener *l, uint64_t took)
+static void remember(outcall_agent_server *s, struct oc_agent_listener *l, uint64_t now)
 {
-    uint64_t now = oc_now_ns();
     if (s->last != l) {
         s->other = s->last;
         s->other_ns = s->last_ns;
         s->last = l;
     }
     s->last_ns = now;
-    if (!others(s, l, now))
-        return;
+}
+
+/* A run is over that others had to wait for: who took long is parked. */
+static void charge(outcall_agent_server *s, struct oc_agent_listener *l, uint64_t took)
+{
+    uint64_t now = oc_now_ns();
     oc_share_charge(&l->share, took, now);
     if (!oc_share_spent(&l->share, now) || watch(s, l, false) < 0)
         return;
@@ -359,7 +361,9 @@ static void account(outcall_agent_server *s, struct oc_agent_listener *l, uint64
 
 static void run(outcall_agent_server *s, struct oc_agent_listener *l)
 {
-    uint64_t start = oc_thread_ns();
+    uint64_t now = oc_now_ns();
+    bool shared = !l->parked && others(s, l, now);
+    uint64_t start = shared ? oc_thread_ns() : 0; /* a system call, which who is alone need not wait for */
     oc_http_server_run(l->http);
     bool active = oc_http_server_connections(l->http) > 0;
     if (active && s->n_active == 0)
@@ -369,7 +373,9 @@ static void run(outcall_agent_server *s, struct oc_agent_listener *l)
     l->active = active;
     s->pending |= active && oc_http_server_timeout_ms(l->http) == 0;
     if (!l->parked)
-        account(s, l, oc_thread_ns() - start);
+        remember(s, l, now);
+    if (shared)
+        charge(s, l, oc_thread_ns() - start);
 }
 
 /* Servers that epoll is silent about: idle connections to end, data that was read but not handled yet. */

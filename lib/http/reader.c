@@ -43,8 +43,10 @@ static int fill(struct oc_http_reader *r, outcall_error *err)
     for (;;) {
         if (oc_deadline_left(r->deadline_ms) == 0) /* a peer that never pauses is held to it too */
             return oc_fail(err, OUTCALL_E_TIMEOUT, "no complete answer in time");
-        ssize_t n = recv(r->fd, r->buf + r->end, sizeof(r->buf) - r->end, MSG_DONTWAIT);
+        size_t room = sizeof(r->buf) - r->end;
+        ssize_t n = recv(r->fd, r->buf + r->end, room, MSG_DONTWAIT);
         if (n > 0) {
+            r->drained = (size_t)n < room;
             r->end += (size_t)n;
             return 0;
         }
@@ -322,7 +324,7 @@ static int read_body(struct oc_http_reader *r, const struct head *h, struct body
 static bool has_more(const struct oc_http_reader *r)
 {
     char c = 0;
-    return r->start != r->end || recv(r->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    return r->start != r->end || (!r->drained && recv(r->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0);
 }
 
 int oc_http_read_response(struct oc_http_reader *r, const struct oc_http_request *req,

@@ -7,6 +7,7 @@ struct oc_http_reader {
     int fd;
     uint64_t deadline_ms;
     size_t start, end; /* the bytes not yet consumed are buf[start..end) */
+    bool drained;      /* the last read took all there was */
     char buf[OC_HTTP_HEAD_MAX];
 };
 

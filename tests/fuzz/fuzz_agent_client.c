@@ -14,8 +14,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 ssize_t __real_recv(int fd, void *buf, size_t len, int flags);
 ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags);
-ssize_t __real_send(int fd, const void *buf, size_t len, int flags);
-ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags);
+ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
 
 #define INPUT_MAX 60000U
 
@@ -31,10 +31,11 @@ static struct {
     size_t len;
 } server;
 
-/* The server answers at the moment it is asked. */
-ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags)
+/* The server answers at the moment it is asked: head and body come in one message. */
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 {
-    ssize_t n = __real_send(fd, buf, len, flags);
+    size_t len = m->msg_iov[0].iov_len + m->msg_iov[1].iov_len;
+    ssize_t n = __real_sendmsg(fd, m, flags);
     if (n == (ssize_t)len && server.data && oc_write_all(server.fd, server.data, server.len) < 0)
         abort();
     server.data = NULL;
