@@ -27,7 +27,9 @@ static size_t character(char *at, unsigned low)
         (void)oc_copy(at, sizeof("\xf0\x9f\x98\x80"), s, strlen(s));
         return strlen(s);
     }
-    *at = kind == 1 ? (next_random() % 2 ? '"' : '\\') : (char)(low + next_random() % (0x80 - low));
+    *at = (char)(low + next_random() % (0x80 - low));
+    if (kind == 1)
+        *at = next_random() % 2 ? '"' : '\\';
     return 1;
 }
 
