@@ -218,7 +218,10 @@ def flood(path, pid):
         for c in asking:
             try:
                 c.sock.send(question)
-                limited |= b" 429 " in c.sock.recv(65536)
+                refused = b" 429 " in c.sock.recv(65536)
+                if refused and not limited:
+                    print("limited", flush=True)
+                limited |= refused
             except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                 pass
         for c in half:
@@ -227,7 +230,6 @@ def flood(path, pid):
             except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                 pass
         i += 1
-    print("limited" if limited else "never limited")
 
 
 if __name__ == "__main__":

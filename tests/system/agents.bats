@@ -426,9 +426,9 @@ END
         [ "$status" = 0 ]
     done
     alive "$flood" || { echo "the flood was over too early" >&2; false; }
+    poll 30 grep -qx limited "$T/flood"
     kill -TERM "$flood"
     wait "$flood"
-    [ "$(tail -n 1 "$T/flood")" = limited ]
 }
 
 # request_file CONTAINER: the shim submits what is on stdin.
