@@ -285,8 +285,10 @@ static void take_turns(struct talk *t, const uint8_t *sizes, size_t n)
 
 static size_t put(char *out, const char *s)
 {
-    memcpy(out, s, strlen(s));
-    return strlen(s);
+    size_t n = 0;
+    for (; s[n]; n++)
+        out[n] = s[n];
+    return n;
 }
 
 static size_t with_names(const uint8_t *data, size_t size, char *out)

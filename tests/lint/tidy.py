@@ -18,11 +18,15 @@ FINDING = re.compile(r"^\S.*: (?:warning|error): ")
 
 
 def commands(build):
-    """file -> its compile command; many files are compiled more than once, with flags that make no difference here."""
+    """file -> its compile command; many files are compiled more than once, with flags that make no difference here, and
+    clang-tidy would look at each of them once for every command: it gets a list of its own, in BUILD/lint-tidy/."""
     path = build / "compile_commands.json"
     if not path.exists():
         raise lint.Skip(f"{path} does not exist: configure first")
-    return {entry["file"]: entry["command"] for entry in json.loads(path.read_text())}
+    each = {entry["file"]: entry for entry in json.loads(path.read_text())}
+    (build / "lint-tidy").mkdir(exist_ok=True)
+    (build / "lint-tidy" / "compile_commands.json").write_text(json.dumps(list(each.values())))
+    return {file: entry["command"] for file, entry in each.items()}
 
 
 def common_key(root, tool):
@@ -34,7 +38,7 @@ def common_key(root, tool):
 
 
 def run(tool, build, path):
-    result = subprocess.run([tool, "--quiet", "-p", str(build), str(path)], capture_output=True, text=True)
+    result = subprocess.run([tool, "--quiet", "-p", str(build / "lint-tidy"), str(path)], capture_output=True, text=True)
     found = [line for line in result.stdout.splitlines() if FINDING.match(line)]
     if result.returncode != 0 and not found:
         found = [f"{path}: clang-tidy failed: {(result.stderr or result.stdout).strip()[-300:]}"]
