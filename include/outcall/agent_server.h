@@ -63,10 +63,10 @@ OUTCALL_API outcall_agent_server *outcall_agent_server_free(outcall_agent_server
 /* Listens at <agents_dir>/<name>/agent.sock: directory 0755, socket 0666, whatever the umask. name: 1 to 127
  * bytes of [a-z0-9_.-], the first a letter or digit. What this server has open already stays as it is, its
  * connections too, while its file is in its place; any other file there, another daemon's, is replaced in one
- * step. ret_path: the socket's
- * path, size bytes, or NULL. Errors: E_INVALID (name), E_DENIED (what has the directory's name is not a
- * directory of ours), E_LIMIT (OUTCALL_AGENT_SERVER_MAX, or ret_path too small), E_SYSTEM (descriptors: each
- * socket takes three), E_NO_MEMORY; nothing is open then that was not before. Any thread. Since 0.1.0. */
+ * step. ret_path: the socket's path, size bytes, or NULL. Errors: E_INVALID (name), E_DENIED (what has the
+ * directory's name is not a directory of ours), E_LIMIT (OUTCALL_AGENT_SERVER_MAX, or ret_path too small),
+ * E_SYSTEM (descriptors: each socket takes three), E_NO_MEMORY; nothing is open then that was not before. Any
+ * thread. Since 0.1.0. */
 OUTCALL_API OUTCALL_NODISCARD int outcall_agent_server_open(outcall_agent_server *s, const char *name,
                                                             char *ret_path, size_t size, outcall_error *err);
 

@@ -106,8 +106,7 @@ typedef struct outcall_policy_options {
     outcall_log *log;          /* evaluation errors of rules go there, target "policy"; NULL: nowhere */
     unsigned tests_timeout_ms; /* for all tests together (60 000) [600 000] */
     size_t expanded_max_bytes; /* of all conditions and definitions, $names written out (64 MiB) [64 MiB] */
-    int guarded; /* 1: each file of dir must be root's or this process's user's, and writable by no other user
-                  */
+    int guarded; /* 1: each file of dir must be root's or this process's user's, and no other's to write */
 } outcall_policy_options;
 #define OUTCALL_POLICY_OPTIONS_INIT                       \
     {                                                     \

@@ -268,17 +268,18 @@ static int identify_locked(outcall_agent_server *s, const char *name, const outc
     size_t i = find(s, name);
     if (i == s->n)
         return oc_fail_code(err, OUTCALL_E_NOT_FOUND, "agent socket of \"%s\"", name);
-    if (oc_agent_listener_knows(s->listeners[i], who))
-        return 0;
-    int r = s->listeners[i]->identified ? open_locked(s, name, err) : 0;
+    bool known = oc_agent_listener_knows(s->listeners[i], who);
+    int r = !known && s->listeners[i]->identified ? open_locked(s, name, err) : 0;
     if (r < 0) {
         drop(s, i); /* nobody is answered, instead of somebody else */
         return r;
     }
     struct oc_agent_listener *l = s->listeners[find(s, name)];
-    if (oc_agent_listener_identify(l, who) < 0)
+    if (!known && oc_agent_listener_identify(l, who) < 0)
         return oc_no_memory(err);
-    return watch(s, l, true) < 0 ? oc_fail_errno(err, "agent socket of \"%s\"", name) : 0;
+    if (!l->parked && watch(s, l, true) < 0)
+        return oc_fail_errno(err, "agent socket of \"%s\"", name);
+    return 0;
 }
 
 int outcall_agent_server_identify(outcall_agent_server *s, const char *name, const outcall_identity *who,

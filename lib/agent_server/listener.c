@@ -1,5 +1,6 @@
 #include "agent_server/listener.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -75,7 +76,7 @@ static int open_own_dir(int dir_fd, const char *name, int *ret_fd, outcall_error
         return oc_fail(err, OUTCALL_E_DENIED, "agent directory \"%s\" is not a directory", name);
     if (fd < 0 || fstat(fd, &st) < 0)
         return oc_fail_errno(err, "agent directory \"%s\"", name);
-    if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH)))
+    if (oc_unsafe_owner(&st))
         return oc_fail(err, OUTCALL_E_DENIED, "agent directory \"%s\" can be changed by other users", name);
     if (fchmod(fd, 0755) < 0)
         return oc_fail_errno(err, "agent directory \"%s\"", name);

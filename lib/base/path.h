@@ -9,8 +9,7 @@ bool oc_path_is_clean(const char *path);
 /* Is a the same as b, or above it? Both clean. */
 bool oc_path_contains(const char *a, const char *b);
 
-/* Why somebody else than root and this process's user can change what this is of: static words; NULL: nobody.
- */
+/* Why others than root and this process's user can change what this is of: static words; NULL: nobody can. */
 const char *oc_unsafe_owner(const struct stat *st);
 
 /* Opens a directory that nobody but root and this process's user can change: not a symlink, owned by one of

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "docker/engine.h"
+#include "identity/proc.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,18 +19,11 @@ static int differs(outcall_error *err, const char *name, const char *what, const
 
 static int same_namespace(pid_t pid, const char *which, const char *words, outcall_error *err)
 {
-    char path[64];
-    struct stat ours, theirs;
-    (void)oc_format(path, sizeof(path), "/proc/self/ns/%s", which);
-    if (stat(path, &ours) < 0)
-        return oc_fail_errno(err, "%s", path);
-    (void)oc_format(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, which);
-    if (stat(path, &theirs) < 0)
-        return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine's %s namespace cannot be read: %s", which,
+    int same = oc_proc_same(pid, which);
+    if (same < 0)
+        return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine's %s namespace cannot be read: %s", words,
                        strerror(errno));
-    if (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino)
-        return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine lives in another %s namespace", words);
-    return 0;
+    return same ? 0 : oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine lives in another %s namespace", words);
 }
 
 static int same_namespaces(outcall_containers *m, outcall_error *err)
@@ -40,8 +34,8 @@ static int same_namespaces(outcall_containers *m, outcall_error *err)
         return r;
     if (pid <= 0)
         return oc_fail(err, OUTCALL_E_UNSUPPORTED, "the engine lives in another pid namespace");
-    r = same_namespace(pid, "mnt", "mount", err);
-    return r < 0 ? r : same_namespace(pid, "pid", "pid", err);
+    r = same_namespace(pid, "ns/mnt", "mount", err);
+    return r < 0 ? r : same_namespace(pid, "ns/pid", "pid", err);
 }
 
 bool oc_can_stage(outcall_containers *m, outcall_error *why)

@@ -3,19 +3,13 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "docker/engine.h"
+#include "identity/proc.h"
 #include <string.h>
-#include <sys/stat.h>
 
 bool oc_engine_shares_pids(outcall_containers *m, outcall_error *why)
 {
-    char path[64];
-    struct stat ours, theirs;
     pid_t pid = 0;
-    if (oc_docker_peer(m->docker, &pid, NULL) < 0)
-        return true;
-    (void)oc_format(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
-    if (pid > 0 && (stat("/proc/self/ns/pid", &ours) < 0 || stat(path, &theirs) < 0 ||
-                    (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)))
+    if (oc_docker_peer(m->docker, &pid, NULL) < 0 || (pid > 0 && oc_proc_same(pid, "ns/pid") != 0))
         return true;
     (void)oc_fail(why, OUTCALL_E_UNSUPPORTED, "the engine lives in another pid namespace");
     return false;

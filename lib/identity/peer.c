@@ -102,8 +102,7 @@ int outcall_peer_in_cgroup(const outcall_peer *p, const char *cgroup, outcall_er
     return r;
 }
 
-/* Is /proc/<pid>/<what> the same object as this process's? 1, 0, or OUTCALL_E_SYSTEM. */
-static int same_object(pid_t pid, const char *what)
+int oc_proc_same(pid_t pid, const char *what)
 {
     char theirs[64];
     char ours[64];
@@ -122,9 +121,9 @@ int outcall_peer_is_contained(const outcall_peer *p, outcall_error *err)
         return oc_fail(err, OUTCALL_E_INVALID, "peer: none given");
     if (p->pid <= 0)
         return oc_fail(err, OUTCALL_E_DENIED, "the peer lives outside this process's pid namespace");
-    int pids = same_object(p->pid, "ns/pid");
-    int mounts = pids == 1 ? same_object(p->pid, "ns/mnt") : 1;
-    int root = mounts == 0 ? same_object(p->pid, "root") : 1;
+    int pids = oc_proc_same(p->pid, "ns/pid");
+    int mounts = pids == 1 ? oc_proc_same(p->pid, "ns/mnt") : 1;
+    int root = mounts == 0 ? oc_proc_same(p->pid, "root") : 1;
     int saved = errno;
     if (!is_alive(p)) {
         (void)gone(p, err);

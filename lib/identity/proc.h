@@ -1,5 +1,5 @@
-/* identity/proc.h - one line of /proc/<pid>/cgroup at a time; a text, so that tests and fuzzers need no
- * process. */
+/* identity/proc.h - what /proc says of a process; its cgroup file one line at a time, as a text, so that
+ * tests and fuzzers need no process. */
 #ifndef IDENTITY_PROC_H
 #define IDENTITY_PROC_H
 #include "base/base.h"
@@ -25,5 +25,9 @@ OC_NODISCARD int oc_cgroup_choose(const char *text, size_t len, const char *own,
                                   size_t size);
 /* /proc/<pid>/cgroup; pid 0 = this process. *ret: new. OUTCALL_E_NOT_FOUND, _SYSTEM, _LIMIT, _NO_MEMORY. */
 OC_NODISCARD int oc_cgroup_read(pid_t pid, char **ret, size_t *ret_len);
+
+/* Is /proc/<pid>/<what>, "ns/pid" for example, the same object as this process's? 1, 0, or OUTCALL_E_SYSTEM
+ * (errno). */
+OC_NODISCARD int oc_proc_same(pid_t pid, const char *what);
 
 #endif
