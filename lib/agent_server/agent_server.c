@@ -395,7 +395,7 @@ static void unpark(outcall_agent_server *s)
     uint64_t now = oc_now_ns();
     for (size_t i = 0; s->n_parked > 0 && i < s->n; i++) {
         struct oc_agent_listener *l = s->listeners[i];
-        if (!l->parked || oc_share_spent(&l->share, now) || watch(s, l, true) < 0)
+        if (!l->parked || !oc_share_back(&l->share, now) || watch(s, l, true) < 0)
             continue;
         l->parked = false;
         s->n_parked--;

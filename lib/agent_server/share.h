@@ -11,7 +11,9 @@ struct oc_share {
 
 /* A run took that much processor time. */
 void oc_share_charge(struct oc_share *s, uint64_t took_ns, uint64_t now_ns);
-/* Is it to be left alone for now? */
+/* Is it to be left alone from now on? */
 bool oc_share_spent(const struct oc_share *s, uint64_t now_ns);
+/* It was left alone: is it to be served again? */
+bool oc_share_back(const struct oc_share *s, uint64_t now_ns);
 
 #endif

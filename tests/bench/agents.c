@@ -5,8 +5,8 @@
 #include "base/fd.h"
 #include "base/num.h"
 #include "base/str.h"
-#include "outcall/agent_client.h"
 #include "outcall/agent_server.h"
+#include "support/agent_load.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -20,13 +20,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ASKED       20000
-#define SOCKETS     1000
-#define CONNECTIONS 64 /* of the flood */
+#define ASKED   20000
+#define SOCKETS 1000
 
 static const char rules[] = "version: \"1\"\n"
                             "rules:\n"
@@ -132,40 +130,15 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static outcall_agent_client *client(const char *path)
-{
-    outcall_error err = OUTCALL_ERROR_INIT;
-    outcall_agent_client *c = NULL;
-    outcall_session session;
-    outcall_agent_client_options o = OUTCALL_AGENT_CLIENT_OPTIONS_INIT;
-    o.socket_path = path;
-    if (outcall_agent_client_new(&c, &o, &err) < 0 || outcall_agent_client_checkin(c, &session, &err) < 0)
-        give_up("check-in", &err);
-    return c;
-}
-
 /* Asks ASKED times, a tenth more to warm up; sorted microseconds into took, and the server's time for one. */
 static double ask(const char *path, double took[ASKED])
 {
-    static const outcall_pair metadata[] = {{"method", "GET"}};
-    const outcall_check check = {
-        OUTCALL_NETWORK_CALL, "https://api.example.com/v1/models", NULL, 0, NULL, metadata, 1};
-    outcall_agent_client *c = client(path);
-    double cpu = 0;
-    for (int i = -ASKED / 10; i < ASKED; i++) {
-        outcall_reply reply;
-        outcall_error err = OUTCALL_ERROR_INIT;
-        if (i == 0)
-            cpu = cpu_ns();
-        uint64_t start = oc_now_ns();
-        if (outcall_agent_client_check(c, &check, &reply, &err) < 0 || !reply.allowed)
-            give_up("check", &err);
-        took[i < 0 ? 0 : i] = (double)(oc_now_ns() - start) / 1000;
-    }
-    cpu = (cpu_ns() - cpu) / ASKED;
-    qsort(took, ASKED, sizeof(took[0]), ascending);
+    outcall_agent_client *c = agent_load_client(path);
+    agent_load_ask(c, ASKED / 10, took);
+    double cpu = cpu_ns();
+    agent_load_ask(c, ASKED, took);
     (void)outcall_agent_client_free(c);
-    return cpu;
+    return (cpu_ns() - cpu) / ASKED;
 }
 
 static void *echo(void *userdata)
@@ -216,46 +189,6 @@ static double verdicts(const char *path)
     return p99;
 }
 
-/* What a hostile agent does with its 64 connections until it is killed: half of them ask without a pause,
- * half send a head byte by byte. */
-static _Noreturn void flood(const char *path)
-{
-    static const char question[] =
-        "POST /v1/permissions/check HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
-    static char sink[65536];
-    struct pollfd fds[CONNECTIONS];
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    (void)oc_copy(addr.sun_path, sizeof(addr.sun_path), path, strlen(path));
-    for (int i = 0; i < CONNECTIONS; i++) {
-        fds[i] = (struct pollfd){socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
-                                 i % 2 ? POLLIN : POLLIN | POLLOUT, 0};
-        if (fds[i].fd < 0 || connect(fds[i].fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
-            _exit(1);
-    }
-    for (;;) {
-        (void)poll(fds, CONNECTIONS, 1);
-        for (int i = 0; i < CONNECTIONS; i++) {
-            if (fds[i].revents & POLLIN)
-                (void)!recv(fds[i].fd, sink, sizeof(sink), MSG_DONTWAIT);
-            (void)!send(fds[i].fd, i % 2 ? "x" : question, i % 2 ? 1 : sizeof(question) - 1,
-                        MSG_DONTWAIT | MSG_NOSIGNAL);
-        }
-    }
-}
-
-/* A socket that nobody serves, for a flood that costs the server nothing: what it takes from everybody is
- * the processor. */
-static int deaf(char *path, size_t size, const char *dir)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    (void)oc_format(path, size, "%s/deaf.sock", dir);
-    (void)oc_copy(addr.sun_path, sizeof(addr.sun_path), path, strlen(path));
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, CONNECTIONS) < 0)
-        give_up(path, NULL);
-    return fd;
-}
-
 static cpu_set_t processor(unsigned nth)
 {
     cpu_set_t all, one;
@@ -280,17 +213,20 @@ static void stay_on(const cpu_set_t *where)
         give_up("sched_setaffinity", NULL);
 }
 
-/* The p99 while a child floods the socket; where: NULL is anywhere. */
+/* The p99 while a child floods the socket, which is nobody's where it is NULL; where: NULL is anywhere. */
 static double beside(const char *path, const char *flooded, const cpu_set_t *where)
 {
     static double took[ASKED];
     pid_t child = fork();
     if (child < 0)
         give_up("fork", NULL);
-    if (child == 0 && (!where || sched_setaffinity(0, sizeof(*where), where) == 0))
-        flood(flooded);
-    if (child == 0)
+    if (child == 0 &&
+        ((where && sched_setaffinity(0, sizeof(*where), where) < 0) || !freopen("/dev/null", "w", stdout)))
         _exit(1);
+    if (child == 0 && flooded)
+        agent_load_flood(flooded);
+    if (child == 0)
+        agent_load_flood_nobody();
     (void)ask(path, took);
     (void)kill(child, SIGKILL);
     (void)waitpid(child, NULL, 0);
@@ -300,10 +236,9 @@ static double beside(const char *path, const char *flooded, const cpu_set_t *whe
 /* On a full machine a flood also takes the processor from who asks and who answers. What the server makes of
  * it is seen where the flood has a processor of its own, and where it has theirs: beside one that asks
  * nobody. */
-static void fairness(const char *dir, const char *path, const char *greedy, double quiet)
+static void fairness(const char *path, const char *greedy, double quiet)
 {
     static double took[ASKED];
-    char nobodys[256];
     cpu_set_t all, ours = processor(0), other = processor(1);
     figure("p99 while another container floods, times the quiet one", "", 2, "at most",
            beside(path, greedy, NULL) / quiet);
@@ -313,11 +248,9 @@ static void fairness(const char *dir, const char *path, const char *greedy, doub
     (void)ask(path, took);
     figure("the same, the flood on a processor of its own", "", 2, "at most",
            beside(path, greedy, &other) / took[(size_t)ASKED * 99 / 100]);
-    OC_CLOSE int fd = deaf(nobodys, sizeof(nobodys), dir);
-    double control = beside(path, nobodys, &ours);
+    double control = beside(path, NULL, &ours);
     figure("the flood on our processor, times one of a socket that nobody serves", "", 2, "at most",
            beside(path, greedy, &ours) / control);
-    (void)unlink(nobodys);
     stay_on(&all);
 }
 
@@ -393,7 +326,7 @@ int main(int argc, char **argv)
     if (outcall_agent_server_open(s.server, "greedy", greedy, sizeof(greedy), &err) < 0 ||
         outcall_agent_server_identify(s.server, "greedy", &who, &err) < 0)
         give_up("open", &err);
-    fairness(argv[1], path, greedy, quiet);
+    fairness(path, greedy, quiet);
     outcall_agent_server_close(s.server, "greedy");
     outcall_agent_server_close(s.server, "bench");
     sockets(&who);

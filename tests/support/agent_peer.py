@@ -8,14 +8,11 @@ Each attack prints one line per answer: "STATUS CODE-OR-DATA", or "closed". The 
     reused                  the same, by a process that got the maker's pid (ns_last_pid)
     passed OTHER_PID        a connection sent with SCM_RIGHTS to a process of another container, its maker alive
     token OTHER_SOCKET OTHER_PID    one container's token on another's socket
-    flood                   64 connections that ask without a pause, send half heads, and bytes one by one
 """
 import json
 import os
-import signal
 import socket
 import sys
-import time
 
 
 def cgroups(pid):
@@ -197,39 +194,6 @@ def token(path, pid, other_path, other):
         tell(d.check())
         os._exit(0)
     os.waitpid(child, 0)
-
-
-def flood(path, pid):
-    """Until SIGTERM, or for a minute."""
-    ended = []
-    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
-    enter(pid)
-    until = time.monotonic() + 60
-    asking = [Connection(path) for _ in range(32)]
-    session = asking[0].check_in()
-    half = [Connection(path) for _ in range(32)]
-    question = (f"POST /v1/permissions/check HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {asking[0].token}\r\n"
-                "Content-Length: 45\r\n\r\n" + '{"action_type":"tool_exec","target":"true"}  ').encode()
-    for c in asking + half:
-        c.sock.setblocking(False)
-    tell(session)
-    i, limited = 0, False
-    while not ended and time.monotonic() < until:
-        for c in asking:
-            try:
-                c.sock.send(question)
-                refused = b" 429 " in c.sock.recv(65536)
-                if refused and not limited:
-                    print("limited", flush=True)
-                limited |= refused
-            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
-                pass
-        for c in half:
-            try:
-                c.sock.send(b"POST / HTTP/1.1\r\nX: "[i % 20:i % 20 + 1] if i < 20 else b"x")
-            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
-                pass
-        i += 1
 
 
 if __name__ == "__main__":
