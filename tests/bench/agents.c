@@ -245,9 +245,12 @@ static void fairness(const char *path, const char *greedy, double quiet)
     if (sched_getaffinity(0, sizeof(all), &all) < 0)
         give_up("sched_getaffinity", NULL);
     stay_on(&ours);
-    (void)ask(path, took);
-    figure("the same, the flood on a processor of its own", "", 2, "at most",
-           beside(path, greedy, &other) / took[(size_t)ASKED * 99 / 100]);
+    double cpu = ask(path, took);
+    double alone = took[(size_t)ASKED * 99 / 100];
+    beside_it("verdict, p50, asked and answered on one processor", "us", took[ASKED / 2]);
+    beside_it("verdicts per second, asked and answered on one processor", "1/s", 1e9 / cpu);
+    figure("p99 while the flood has a processor of its own, times the quiet one", "", 2, "at most",
+           beside(path, greedy, &other) / alone);
     double control = beside(path, NULL, &ours);
     figure("the flood on our processor, times one of a socket that nobody serves", "", 2, "at most",
            beside(path, greedy, &ours) / control);
