@@ -14,7 +14,7 @@ import mutants
 TEST_S = 150  # one unit program, or one system test; a mutant that hangs is red too
 SWAPS = "20"  # rounds of the swapping test: enough for either outcome, and for a mutant to be caught
 BUILD_OPTIONS = ["-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS_DEBUG=-O0", "-DOUTCALL_FAULTS=ON"]
-PROGRAMS = ["outcalld", "outcall", "outcall-agent", "example-manager", "fake-agent"]
+PROGRAMS = ["outcalld", "outcall", "outcall-agent", "example-manager", "fake-agent", "agent-load"]
 
 
 class Broken(Exception):
