@@ -124,12 +124,6 @@ static double cpu_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Asks ASKED times, a tenth more to warm up; sorted microseconds into took, and the server's time for one. */
 static double ask(const char *path, double took[ASKED])
 {
@@ -174,7 +168,7 @@ static double floor_of_all(void)
     (void)pthread_join(thread, NULL);
     (void)close(sv[0]);
     (void)close(sv[1]);
-    qsort(took, ASKED, sizeof(took[0]), ascending);
+    agent_load_sort(took, ASKED);
     return took[ASKED / 2];
 }
 

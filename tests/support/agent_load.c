@@ -42,6 +42,11 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void agent_load_sort(double took[], size_t n)
+{
+    qsort(took, n, sizeof(took[0]), ascending);
+}
+
 void agent_load_ask(outcall_agent_client *c, size_t n, double took[])
 {
     static const outcall_pair metadata[] = {{"method", "GET"}};
@@ -55,7 +60,7 @@ void agent_load_ask(outcall_agent_client *c, size_t n, double took[])
             give_up("check", &err);
         took[i] = (double)(oc_now_ns() - start) / 1000;
     }
-    qsort(took, n, sizeof(took[0]), ascending);
+    agent_load_sort(took, n);
 }
 
 static _Noreturn void flood(const struct sockaddr_un *addr, socklen_t len, const char *question)

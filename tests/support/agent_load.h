@@ -10,6 +10,8 @@
 outcall_agent_client *agent_load_client(const char *path);
 /* Asks n times for a network call that the rules allow; microseconds into took, ascending. */
 void agent_load_ask(outcall_agent_client *c, size_t n, double took[]);
+/* Ascending, so that took[n * 99 / 100] is the 99th percentile. */
+void agent_load_sort(double took[], size_t n);
 
 /* What a hostile agent does with its 64 connections until it is killed: half of them ask without a pause,
  * half send a head byte by byte. Its lines: "floods" and its pid when it begins, "limited" at
